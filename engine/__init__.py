@@ -1,0 +1,1 @@
+"""The engine of Hola: everything but the window."""
