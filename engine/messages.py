@@ -27,6 +27,7 @@ __all__ = [
     "IndexProgress",
     "LibraryStats",
     "Metrics",
+    "ModelState",
     "Passage",
     "Progress",
     "Question",
@@ -224,6 +225,17 @@ class Finished:
 
 Event = Started | Progress | Sources | Delta | Reviewed | Finished
 """What `Engine.ask` yields, in this order; only `Delta` and `Progress` come more than once."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelState:
+    """Where the language model stands."""
+
+    name: str
+    """What the model calls itself; the file's name until it is loaded."""
+    state: Literal["loading", "ready", "failed"]
+    detail: str = ""
+    """What went wrong and what to do: one sentence; else empty."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,211 @@
+"""One answer by the model: search, prompt, decode, citations, and the stored turn."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from engine.config import Settings
+from engine.errors import LibraryError, ProcessError
+from engine.history import History
+from engine.library.client import Library
+from engine.llm.client import LanguageModel
+from engine.llm.protocol import Generated, Prefilled, TextDelta
+from engine.messages import (
+    Citation,
+    Delta,
+    Event,
+    Finished,
+    FinishReason,
+    Metrics,
+    Passage,
+    Progress,
+    Question,
+    Reviewed,
+    SearchResult,
+    Sources,
+    Started,
+    Turn,
+)
+from engine.prompting import compose
+from engine.retrieval.citations import align
+from engine.retrieval.query import search_query
+
+__all__ = ["ModelAnswer", "Parts"]
+
+logger = logging.getLogger(__name__)
+
+SAVE_INTERVAL_S = 1.0
+LOADING_POLL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What an answer is made with."""
+
+    model: LanguageModel
+    library: Library
+    history: History
+    settings: Settings
+
+
+class ModelAnswer:
+    """Answer one question by the model and store the turn, whatever happens.
+
+    `events` may be closed at any moment, and may raise a HolaError: the part of the answer that exists is stored.
+    """
+
+    def __init__(self, parts: Parts, question: Question, received: float) -> None:
+        self._parts = parts
+        self._question = question
+        self._received = received
+        self._cancelled = False
+        self._text = ""
+        self._turn_id = 0
+        self._saved_at = time.monotonic()
+        self._queue_ms = self._retrieval_ms = self._ttft_ms = 0.0
+        self._generated: Generated | None = None
+        self._passages: tuple[Passage, ...] = ()
+
+    def cancel(self) -> None:
+        """End the answer soon; safe from any thread."""
+        self._cancelled = True
+        self._parts.model.cancel()
+
+    def events(self) -> Iterator[Event]:
+        """Yield the events of the answer, `Finished` last; raises HolaError."""
+        history = self._parts.history
+        earlier = history.turns(self._question.chat_id) if self._question.chat_id is not None else ()
+        chat_id, self._turn_id = history.begin(self._question.chat_id, self._question.text, "model")
+        reason: FinishReason = "failed"
+        self._parts.library.yield_to_answer(True)
+        try:
+            yield Started("model", chat_id, self._turn_id)
+            yield from self._work(earlier)
+            reason = self._reason()
+        except GeneratorExit:
+            reason = "cancelled"
+            raise
+        finally:
+            self._parts.library.yield_to_answer(False)
+            finished = self._finished(reason)
+            history.finish(self._turn_id, finished.answer, finished.reason, finished.citations, finished.metrics)
+        yield Reviewed(finished.answer, finished.citations)
+        yield finished
+
+    def _work(self, earlier: tuple[Turn, ...]) -> Iterator[Event]:
+        dialogue = tuple(turn for turn in earlier if turn.route == "model" and turn.answer)
+        found = yield from self._search(dialogue)
+        yield from self._wait_for_model()
+        if self._cancelled:
+            return
+        settings = self._parts.settings
+        prompt = compose(
+            self._question.text,
+            dialogue,
+            found.passages if found else (),
+            settings.system_prompt,
+            self._question.max_tokens or settings.max_answer_tokens,
+            self._parts.model.count,
+        )
+        self._passages = prompt.passages
+        if found is not None:
+            yield Sources(prompt.passages, found.total_chunks)
+        sampling = self._question.sampling or settings.sampling()
+        stream = self._parts.model.generate(prompt.messages, sampling, prompt.answer_tokens)
+        try:
+            for event in stream:
+                if isinstance(event, TextDelta):
+                    yield self._delta(event)
+                elif isinstance(event, Prefilled):
+                    yield Progress("reading", event.done / event.total)
+                else:
+                    self._generated = event
+                if self._cancelled:
+                    # A stop that came before the stream began has not reached it yet.
+                    self._parts.model.cancel()
+        finally:
+            stream.close()
+
+    def _search(self, dialogue: tuple[Turn, ...]) -> Iterator[Event]:
+        """Search the library, if there is anything in it; returns the result or None."""
+        if not self._question.use_documents or not self._parts.library.has_ready_documents():
+            return None
+        yield Progress("searching")
+        begun = time.perf_counter()
+        previous = dialogue[-1].question if dialogue else ""
+        query = search_query(self._question.text, previous)
+        result = self._search_again_after_a_crash(query)
+        self._retrieval_ms = (time.perf_counter() - begun) * 1000
+        return result
+
+    def _search_again_after_a_crash(self, query: str) -> SearchResult:
+        library, limit = self._parts.library, self._parts.settings.passages
+        try:
+            return library.search(query, limit)
+        except ProcessError:
+            logger.warning("search failed, once more", exc_info=True)
+            return library.search(query, limit)
+
+    def _wait_for_model(self) -> Iterator[Event]:
+        begun = time.perf_counter()
+        model = self._parts.model
+        if not model.wait(0.0):
+            yield Progress("loading model")
+        while not self._cancelled and not model.wait(LOADING_POLL_S):
+            continue
+        self._queue_ms = (time.perf_counter() - begun) * 1000
+
+    def _delta(self, event: TextDelta) -> Delta:
+        if not self._text:
+            self._ttft_ms = (time.perf_counter() - self._received) * 1000
+        self._text += event.text
+        now = time.monotonic()
+        if now - self._saved_at >= SAVE_INTERVAL_S:
+            self._parts.history.save_partial(self._turn_id, self._text)
+            self._saved_at = now
+        return Delta(event.text, event.tokens)
+
+    def _reason(self) -> FinishReason:
+        return self._generated.reason if self._generated is not None else "cancelled"
+
+    def _finished(self, reason: FinishReason) -> Finished:
+        return Finished(self._text, reason, self._citations(), self._metrics())
+
+    def _citations(self) -> tuple[Citation, ...]:
+        if not self._passages or not self._text:
+            return ()
+        try:
+            return align(self._text, self._passages, question=self._question.text, page_of=self._parts.library.page_of)
+        except (LibraryError, ProcessError):
+            logger.warning("pages of the citations unknown", exc_info=True)
+            return align(self._text, self._passages, question=self._question.text)
+
+    def _metrics(self) -> Metrics:
+        total_ms = (time.perf_counter() - self._received) * 1000
+        made = self._generated
+        if made is None:
+            return Metrics(
+                queue_ms=self._queue_ms, retrieval_ms=self._retrieval_ms, ttft_ms=self._ttft_ms, total_ms=total_ms
+            )
+        computed = made.prompt_tokens - made.reused_tokens
+        return Metrics(
+            queue_ms=self._queue_ms,
+            retrieval_ms=self._retrieval_ms,
+            prefill_ms=made.prefill_ms,
+            prompt_tokens=made.prompt_tokens,
+            reused_tokens=made.reused_tokens,
+            prefill_tokens_per_s=_rate(computed, made.prefill_ms),
+            ttft_ms=self._ttft_ms,
+            completion_tokens=made.completion_tokens,
+            tokens_per_s=_rate(made.completion_tokens - 1, made.decode_ms),
+            total_ms=total_ms,
+            peak_rss_mb=made.peak_rss_mb,
+        )
+
+
+def _rate(tokens: int, milliseconds: float) -> float:
+    """Return tokens per second; 0 where nothing was measured."""
+    return tokens / milliseconds * 1000 if tokens > 0 and milliseconds > 0 else 0.0

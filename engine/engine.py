@@ -1,0 +1,117 @@
+"""Engine: ask, library, history, model, close. Everything that the window and the command line use."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from datetime import datetime
+
+from engine.answering import ModelAnswer, Parts
+from engine.config import EngineConfig
+from engine.errors import HolaError
+from engine.history import History
+from engine.library.client import Library
+from engine.llm.client import LanguageModel
+from engine.llm.protocol import LoadModel
+from engine.messages import Delta, Event, Finished, Metrics, ModelState, Question, Started
+from engine.rules import RuleContext, Rules
+from engine.scaling.probe import MemoryUse, memory_use
+
+__all__ = ["Engine"]
+
+
+class Engine:
+    """Conduct rules, retrieval, model and history.
+
+    Creating it is cheap; `start` spawns the model and library processes behind the scenes. One question at a time;
+    `stop`, `close` and the properties may be used from any thread.
+    """
+
+    def __init__(self, config: EngineConfig) -> None:
+        config.data.create()
+        self.config = config
+        settings = config.settings
+        self.history = History(config.data.chats)
+        self.library = Library(config)
+        how = LoadModel(config.model_path(), settings.context_tokens, settings.threads)
+        self._model = LanguageModel(how, config.data.logs / "model.log")
+        self._rules = Rules(config.assets / "rules.toml", RuleContext(now=_now, documents=self.library.documents))
+        self._busy = threading.Lock()
+        self._running: ModelAnswer | None = None
+        self._started = False
+
+    @property
+    def model(self) -> ModelState:
+        """Where the language model stands."""
+        return self._model.state
+
+    @property
+    def mode(self) -> str:
+        """Name of the scaling mode."""
+        return "Full"
+
+    def start(self) -> None:
+        """Load the model and the library in their processes; returns at once."""
+        if not self._started:
+            self._started = True
+            self._model.start()
+            self.library.start()
+
+    def ask(self, question: Question) -> Iterator[Event]:
+        """Answer a question: Started, Progress and Sources, Delta by Delta, Reviewed, Finished.
+
+        Raises HolaError; what exists of the answer then is in the history. Closing the generator ends the answer.
+        """
+        received = time.perf_counter()
+        text = question.text.strip()
+        if not text:
+            raise HolaError("There is nothing to answer yet: type a question first.")
+        if not self._busy.acquire(blocking=False):
+            raise HolaError("Hola is still answering: wait for the answer, or stop it.")
+        try:
+            if question.replaces_turn is not None and question.chat_id is not None:
+                self.history.truncate(question.chat_id, question.replaces_turn)
+            answer = self._rules.answer(text)
+            if answer is not None:
+                yield from self._answer_by_rule(question, answer, received)
+                return
+            self.start()
+            parts = Parts(self._model, self.library, self.history, self.config.settings)
+            running = self._running = ModelAnswer(parts, question, received)
+            yield from running.events()
+        finally:
+            self._running = None
+            self._busy.release()
+
+    def stop(self) -> None:
+        """End the running answer soon: it finishes with the reason "cancelled"."""
+        running = self._running
+        if running is not None:
+            running.cancel()
+
+    def memory(self) -> MemoryUse:
+        """Return what Hola's processes use and what is free."""
+        return memory_use(self._model.pid, self.library.pid)
+
+    def close(self) -> None:
+        """End the running answer, the index job and all processes."""
+        self.stop()
+        closing = threading.Thread(target=self.library.close, name="closing the library")
+        closing.start()
+        self._model.close()
+        closing.join()
+        self.history.close()
+
+    def _answer_by_rule(self, question: Question, answer: str, received: float) -> Iterator[Event]:
+        chat_id, turn_id = self.history.begin(question.chat_id, question.text, "rule")
+        yield Started("rule", chat_id, turn_id)
+        ttft_ms = (time.perf_counter() - received) * 1000
+        yield Delta(answer)
+        metrics = Metrics(ttft_ms=ttft_ms, total_ms=(time.perf_counter() - received) * 1000)
+        self.history.finish(turn_id, answer, "stop", (), metrics)
+        yield Finished(answer, "stop", (), metrics)
+
+
+def _now() -> datetime:
+    return datetime.now().astimezone()

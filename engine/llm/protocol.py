@@ -1,0 +1,97 @@
+"""What travels between the conductor and the model process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.messages import ChatMessage, FinishReason, Sampling
+
+__all__ = ["CountTokens", "Generate", "Generated", "LoadModel", "ModelCard", "Prefilled", "TextDelta", "TokenCounts"]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadModel:
+    """Which model, and how; a request with another one replaces the model that is loaded."""
+
+    path: Path
+    context_tokens: int
+    """Tokens wished for; the model's training length caps it."""
+    threads: int
+    """0 takes the physical cores."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What is known of a loaded model."""
+
+    name: str
+    architecture: str
+    context_tokens: int
+    """Tokens the model can read at once, as loaded."""
+    trained_context_tokens: int
+    vocabulary: int
+    file_mb: float
+    threads: int
+
+
+@dataclass(frozen=True, slots=True)
+class CountTokens:
+    """Count the tokens of each text, as content (no special tokens), and of the template around messages."""
+
+    model: LoadModel
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCounts:
+    """The answer to CountTokens."""
+
+    counts: tuple[int, ...]
+    template_tokens: int
+    """Upper bound of what the chat template adds for one message."""
+    context_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Generate:
+    """Answer a chat."""
+
+    model: LoadModel
+    messages: tuple[ChatMessage, ...]
+    sampling: Sampling
+    max_tokens: int
+    stop: tuple[str, ...] = ()
+    """The answer ends before any of these strings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prefilled:
+    """A part of the prompt was read."""
+
+    done: int
+    """Tokens in the KV cache, reused ones included."""
+    total: int
+    reused: int
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    """The next piece of the answer; whole characters only."""
+
+    text: str
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """The answer ended."""
+
+    reason: FinishReason
+    prompt_tokens: int
+    reused_tokens: int
+    prefill_ms: float
+    completion_tokens: int
+    decode_ms: float
+    """From the first to the last token of the answer."""
+    peak_rss_mb: float

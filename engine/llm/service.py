@@ -1,0 +1,84 @@
+"""What runs in the model process: loads on demand, counts tokens, answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from engine.llm.backend import Model
+from engine.llm.generate import Session
+from engine.llm.preflight import preflight
+from engine.llm.protocol import CountTokens, Generate, LoadModel, ModelCard, TokenCounts
+from engine.llm.template import ChatTemplate
+from engine.messages import ChatMessage
+from engine.service import CancelToken
+
+__all__ = ["ModelService"]
+
+
+class _Loaded:
+    """A model with its template and session."""
+
+    def __init__(self, how: LoadModel) -> None:
+        import psutil
+
+        checked = preflight(how.path, how.context_tokens, psutil.virtual_memory().available)
+        self.model = Model(checked, how)
+        bos, eos = self.model.bos_eos()
+        self.template = ChatTemplate(self.model.chat_template(), bos, eos, self.model.control_tokens())
+        self.session = Session(self.model)
+        self.card = ModelCard(
+            name=checked.name,
+            architecture=checked.architecture,
+            context_tokens=checked.context_tokens,
+            trained_context_tokens=checked.trained_context_tokens,
+            vocabulary=self.model.vocabulary,
+            file_mb=checked.header.file_bytes / 2**20,
+            threads=self.model.threads,
+        )
+        self.template_tokens = self._measure_template()
+
+    def _measure_template(self) -> int:
+        """Return what the template adds around one message, at most."""
+        one = self.tokenize((ChatMessage("user", "a"),))
+        two = self.tokenize((ChatMessage("system", "a"), ChatMessage("user", "a")))
+        three = self.tokenize((ChatMessage("user", "a"), ChatMessage("assistant", "a"), ChatMessage("user", "a")))
+        return max(len(one), len(two) - 1, len(three) - len(one))
+
+    def tokenize(self, messages: tuple[ChatMessage, ...]) -> list[int]:
+        return self.model.tokenize(self.template.render(messages), special=True)
+
+
+class ModelService:
+    """Answer LoadModel, CountTokens and Generate; a request for another model replaces the loaded one."""
+
+    def __init__(self) -> None:
+        self._how: LoadModel | None = None
+        self._loaded: _Loaded | None = None
+
+    def handle(self, request: Any, cancel: CancelToken) -> Iterator[Any]:
+        """Answer a request by events."""
+        if isinstance(request, LoadModel):
+            yield self._load(request).card
+        elif isinstance(request, CountTokens):
+            loaded = self._load(request.model)
+            counts = tuple(len(loaded.model.tokenize(text, special=False)) for text in request.texts)
+            yield TokenCounts(counts, loaded.template_tokens, loaded.card.context_tokens)
+        elif isinstance(request, Generate):
+            loaded = self._load(request.model)
+            prompt = loaded.tokenize(request.messages)
+            stop = request.stop + loaded.template.stop
+            yield from loaded.session.answer(prompt, request.sampling, request.max_tokens, stop, cancel)
+
+    def close(self) -> None:
+        """Free the model."""
+        if self._loaded is not None:
+            self._loaded.model.close()
+        self._loaded = self._how = None
+
+    def _load(self, how: LoadModel) -> _Loaded:
+        if self._loaded is None or self._how != how:
+            self.close()
+            self._loaded = _Loaded(how)
+            self._how = how
+        return self._loaded
