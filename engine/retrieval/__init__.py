@@ -1,0 +1,1 @@
+"""Whether and what the model reads from the library, and what its answer rests on."""
