@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from engine.errors import HolaError, ProcessError
 
-__all__ = ["IDLE", "Cancel", "CancelToken", "Done", "Failure", "Occurred", "Request", "Service", "serve"]
+__all__ = ["IDLE", "STEP", "Cancel", "CancelToken", "Done", "Failure", "Occurred", "Request", "Service", "serve"]
 
 logger = logging.getLogger(__name__)
 
@@ -67,11 +67,14 @@ class Failure:
 
 
 class _Idle:
-    """The type of IDLE."""
+    """The type of IDLE and STEP."""
 
 
 IDLE = _Idle()
 """What a request yields while it waits for something outside: the loop then looks at the others."""
+
+STEP = _Idle()
+"""What a request yields between two steps of work with nothing to tell: more urgent requests go first."""
 
 
 class CancelToken:
@@ -192,8 +195,9 @@ class _Loop:
             self._end(job, Failure(job.id, ProcessError(text)))
         else:
             job.idle = event is IDLE
-            if not job.idle:
+            if event is not IDLE and event is not STEP:
                 self._connection.send(Occurred(job.id, event))
+            if not job.idle:
                 for other in self._jobs.values():
                     other.idle = False
 

@@ -1,0 +1,1 @@
+"""From files to chunks: walk, extract (the parser process), chunk, journal."""

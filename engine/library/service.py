@@ -1,0 +1,304 @@
+"""What runs in the library process: searches first, an index job in between."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from engine.errors import LibraryError
+from engine.indexing.journal import Journal
+from engine.indexing.parser import ParserService
+from engine.library.embed import Embedder, tokenizer_file
+from engine.library.intake import Intake, take_in, under
+from engine.library.job import Desk, Worker
+from engine.library.pace import Pace
+from engine.library.protocol import Busy, Index, LibraryConfig, Pause, Remove, Removed, Search, Stats, WarmUp
+from engine.library.store import Store
+from engine.library.texts import Texts
+from engine.messages import (
+    Document,
+    DocumentChanged,
+    DocumentStatus,
+    IndexEvent,
+    IndexFinished,
+    IndexProgress,
+    LibraryStats,
+    SearchResult,
+)
+from engine.process import ChildProcess
+from engine.service import IDLE, STEP, CancelToken
+
+__all__ = ["LibraryService"]
+
+logger = logging.getLogger(__name__)
+
+TELL_INTERVAL_S = 0.1
+UPKEEP_EVERY_CHUNKS = 1000
+PARSER_NICENESS = 5
+CANCELLED = "Indexing was cancelled before this file's turn: add it again to index it."
+
+
+class LibraryService:
+    """Answer the requests of `engine.library.protocol`; native libraries are loaded at the first need."""
+
+    def __init__(self, config: LibraryConfig) -> None:
+        self._config = config
+        self._journal = Journal(config.journal)
+        self._texts = Texts(config.folder)
+        self._pace = Pace(paused=self._journal.note("paused") == "1")
+        self._embedder: Embedder | None = None
+        self._store: Store | None = None
+        self._upkeep = ThreadPoolExecutor(1, "upkeep")
+        self._indexing = False
+        self._maintaining = False
+
+    def handle(self, request: Any, cancel: CancelToken) -> Iterator[Any]:
+        """Answer a request by events."""
+        if isinstance(request, Search):
+            yield self._search(request)
+        elif isinstance(request, Index):
+            yield from self._index(request, cancel)
+        elif isinstance(request, Busy):
+            self._pace.answering(request.on)
+        elif isinstance(request, Pause):
+            self._pace.paused = request.on
+        elif isinstance(request, Remove):
+            yield from self._remove(request)
+        elif isinstance(request, WarmUp):
+            self._warm_up()
+        elif isinstance(request, Stats):
+            yield self._stats(request)
+
+    def close(self) -> None:
+        """Close the files."""
+        self._upkeep.shutdown(wait=False, cancel_futures=True)
+        if self._store is not None:
+            self._store.close()
+        self._journal.close()
+
+    # ------------------------------------------------------------ parts
+
+    def _open_embedder(self) -> Embedder:
+        if self._embedder is None:
+            self._embedder = Embedder(self._config.embedder, self._config.threads)
+        return self._embedder
+
+    def _open_store(self, *, anew: bool = False) -> Store:
+        """Open the table; `anew` drops one that is damaged or was made with another embedder."""
+        embedder = self._open_embedder()
+        made_with = self._journal.note("embedder")
+        foreign = bool(made_with) and made_with != embedder.name
+        if foreign and not anew:
+            raise LibraryError("The library was made with another embedder: rebuild it to use this one.")
+        if self._store is None:
+            try:
+                self._store = Store(self._config.folder, embedder.dimension)
+            except LibraryError:
+                if not anew:
+                    raise
+                shutil.rmtree(self._config.folder / "chunks.lance", ignore_errors=True)
+                self._store = Store(self._config.folder, embedder.dimension)
+        if foreign:
+            self._store.clear()
+        if made_with != embedder.name:
+            self._journal.set_note("embedder", embedder.name)
+        return self._store
+
+    def _warm_up(self) -> None:
+        try:
+            self._open_store()
+            self._open_embedder().embed_query("warm up")
+        except LibraryError:
+            # The first search or index job tells the reason to somebody who waits for it.
+            logger.warning("the library is not ready", exc_info=True)
+
+    # ------------------------------------------------------------ short requests
+
+    def _search(self, request: Search) -> SearchResult:
+        store = self._open_store()
+        begun = time.perf_counter()
+        vector = self._open_embedder().embed_query(request.query)
+        embedded = time.perf_counter()
+        passages = store.hybrid_search(request.query, vector, request.limit)
+        total = store.count()
+        searched = time.perf_counter()
+        return SearchResult(passages, total, (embedded - begun) * 1000, (searched - embedded) * 1000)
+
+    def _remove(self, request: Remove) -> Iterator[Any]:
+        paths = under(self._journal, request.paths)
+        while self._maintaining:
+            yield IDLE
+        self._forget(paths)
+        yield Removed(len(paths))
+
+    def _forget(self, paths: Sequence[str]) -> None:
+        # The journal goes last: what it still names is removed again after a crash.
+        self._open_store().remove(paths)
+        for path in paths:
+            self._texts.remove(path)
+        self._journal.remove(paths)
+
+    def _stats(self, request: Stats) -> LibraryStats:
+        store = self._open_store()
+        documents = self._journal.documents()
+        problems = self._problems(store, documents) if request.check else ()
+        ready = sum(document.status is DocumentStatus.READY for document in documents)
+        return LibraryStats(ready, store.count(), store.bytes_on_disk(), self._open_embedder().name, problems)
+
+    def _problems(self, store: Store, documents: tuple[Document, ...]) -> tuple[str, ...]:
+        stored = store.chunks_per_document()
+        found = []
+        for document in documents:
+            name = Path(document.path).name
+            has = stored.pop(document.path, 0)
+            if document.status is not DocumentStatus.READY:
+                continue
+            if has != document.chunks:
+                found.append(f"{name} has {has} of its {document.chunks} chunks: rebuild it.")
+            if not self._texts.has(document.path):
+                found.append(f"The text of {name} is missing: rebuild it.")
+        found += [f"{Path(path).name} is stored and not listed: add it again, or rebuild." for path in stored]
+        return tuple(found)
+
+    # ------------------------------------------------------------ indexing
+
+    def _index(self, request: Index, cancel: CancelToken) -> Iterator[Any]:
+        while self._indexing:
+            if cancel.cancelled:
+                return
+            yield IDLE
+        self._indexing = True
+        config = self._config
+        parser = ChildProcess(
+            "parser process",
+            ParserService,
+            (tokenizer_file(config.embedder),),
+            log_file=config.logs / "parser.log",
+            memory_limit_mb=config.parse_memory_mb,
+            niceness=PARSER_NICENESS,
+        )
+        try:
+            store = self._open_store(anew=request.rebuild and not request.paths)
+            desk = Desk(
+                self._journal, store, self._open_embedder(), self._texts, parser, config.parse_timeout_s, self._pace
+            )
+            yield from self._run(request, desk, cancel)
+        finally:
+            parser.close(0.2)
+            self._indexing = False
+
+    def _run(self, request: Index, desk: Desk, cancel: CancelToken) -> Iterator[Any]:
+        intake = Intake()
+        for step in self._take_in(request):
+            if cancel.cancelled:
+                break
+            if step is not None:
+                intake = step
+            yield STEP
+        self._forget(intake.gone)
+        for path in intake.gone:
+            yield DocumentChanged(Document(path, DocumentStatus.REMOVED))
+        for document in intake.changed:
+            yield DocumentChanged(document)
+        worker = Worker(desk, intake.queued)
+        try:
+            yield from self._work(worker, len(intake.queued) + len(intake.settled), len(intake.settled), cancel)
+        finally:
+            worker.close()
+        left = [path for path in intake.queued if path not in worker.tally.ended] if cancel.cancelled else []
+        for path in left:
+            yield from self._give_up(path)
+        yield from self._maintain(at_end=True)
+        yield self._finished(intake, worker, cancelled=cancel.cancelled)
+
+    def _take_in(self, request: Index) -> Iterator[Intake | None]:
+        if request.paths:
+            yield from take_in(self._journal, request.paths, request.rebuild)
+        elif request.rebuild:
+            every = [Path(document.path) for document in self._journal.documents()]
+            present = [path for path in every if path.exists()]
+            for step in take_in(self._journal, present, True):
+                if step is not None:
+                    step.gone += [str(path) for path in every if path not in set(present)]
+                yield step
+        else:
+            yield Intake(queued=list(self._journal.unfinished()))
+
+    def _work(self, worker: Worker, total: int, settled: int, cancel: CancelToken) -> Iterator[Any]:
+        begun = time.monotonic()
+        told = kept = 0.0
+        queued_bytes = sum(entry.document.size for path in worker.waiting if (entry := self._journal.entry(path)))
+        while not worker.finished and not cancel.cancelled:
+            yield from worker.news()
+            now = time.monotonic()
+            if now - told >= TELL_INTERVAL_S:
+                told = now
+                yield from worker.fractions()
+                yield self._progress(worker, total, settled, now - begun, queued_bytes)
+            if self._pace.holds:
+                yield IDLE
+                continue
+            yield STEP if worker.step() else IDLE
+            if worker.tally.chunks - kept >= UPKEEP_EVERY_CHUNKS:
+                kept = worker.tally.chunks
+                yield from self._maintain(at_end=False)
+        yield from worker.news()
+        yield self._progress(worker, total, settled, time.monotonic() - begun, queued_bytes)
+
+    def _progress(self, worker: Worker, total: int, settled: int, elapsed: float, size: int) -> IndexProgress:
+        tally = worker.tally
+        share = tally.bytes_done / size if size else 0.0
+        return IndexProgress(
+            done=settled + len(tally.ended),
+            total=total,
+            chunks=tally.chunks,
+            chunks_per_s=tally.chunks / elapsed if elapsed > 0 else 0.0,
+            seconds_left=elapsed * (1 - share) / share if share > 0 else None,
+            paused=self._pace.paused,
+        )
+
+    def _maintain(self, *, at_end: bool) -> Iterator[Any]:
+        """Keep the store's indexes in order in another thread; searches go on meanwhile."""
+        store = self._open_store()
+        if not store.needs_upkeep(at_end=at_end):
+            return
+        self._maintaining = True
+        try:
+            running = self._upkeep.submit(store.upkeep)
+            while not running.done():
+                yield IDLE
+            running.result()
+        finally:
+            self._maintaining = False
+
+    def _give_up(self, path: str) -> Iterator[IndexEvent]:
+        """Leave a file out that was cancelled: what the store holds of it, from before, goes too."""
+        entry = self._journal.entry(path)
+        if entry is None or entry.document.status.is_final:
+            return
+        if entry.stored:
+            self._open_store().remove([path])
+            self._texts.remove(path)
+        self._journal.enqueue(path, 0, 0, "")
+        yield DocumentChanged(self._journal.end(path, DocumentStatus.SKIPPED, CANCELLED))
+
+    def _finished(self, intake: Intake, worker: Worker, *, cancelled: bool) -> IndexFinished:
+        files = tuple(
+            entry.document for path in sorted({*intake.settled, *intake.queued}) if (entry := self._journal.entry(path))
+        )
+        statuses = [document.status for document in files]
+        return IndexFinished(
+            ready=worker.tally.ready,
+            skipped=statuses.count(DocumentStatus.SKIPPED),
+            failed=statuses.count(DocumentStatus.FAILED),
+            unchanged=statuses.count(DocumentStatus.READY) - worker.tally.ready,
+            removed=len(intake.gone),
+            chunks=worker.tally.chunks,
+            files=files,
+            cancelled=cancelled,
+        )
