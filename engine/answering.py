@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 from engine.config import Settings
@@ -61,7 +62,7 @@ class ModelAnswer:
         self._parts = parts
         self._question = question
         self._received = received
-        self._cancelled = False
+        self._cancelled = threading.Event()
         self._text = ""
         self._turn_id = 0
         self._saved_at = time.monotonic()
@@ -71,7 +72,7 @@ class ModelAnswer:
 
     def cancel(self) -> None:
         """End the answer soon; safe from any thread."""
-        self._cancelled = True
+        self._cancelled.set()
         self._parts.model.cancel()
 
     def events(self) -> Iterator[Event]:
@@ -99,7 +100,7 @@ class ModelAnswer:
         dialogue = tuple(turn for turn in earlier if turn.route == "model" and turn.answer)
         found = yield from self._search(dialogue)
         yield from self._wait_for_model()
-        if self._cancelled:
+        if self._cancelled.is_set():
             return
         settings = self._parts.settings
         prompt = compose(
@@ -123,13 +124,13 @@ class ModelAnswer:
                     yield Progress("reading", event.done / event.total)
                 else:
                     self._generated = event
-                if self._cancelled:
+                if self._cancelled.is_set():
                     # A stop that came before the stream began has not reached it yet.
                     self._parts.model.cancel()
         finally:
             stream.close()
 
-    def _search(self, dialogue: tuple[Turn, ...]) -> Iterator[Event]:
+    def _search(self, dialogue: tuple[Turn, ...]) -> Generator[Event, None, SearchResult | None]:
         """Search the library, if there is anything in it; returns the result or None."""
         if not self._question.use_documents or not self._parts.library.has_ready_documents():
             return None
@@ -154,7 +155,7 @@ class ModelAnswer:
         model = self._parts.model
         if not model.wait(0.0):
             yield Progress("loading model")
-        while not self._cancelled and not model.wait(LOADING_POLL_S):
+        while not self._cancelled.is_set() and not model.wait(LOADING_POLL_S):
             continue
         self._queue_ms = (time.perf_counter() - begun) * 1000
 

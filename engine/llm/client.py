@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 from engine.errors import HolaError
@@ -92,7 +92,7 @@ class LanguageModel:
 
     def generate(
         self, messages: tuple[ChatMessage, ...], sampling: Sampling, max_tokens: int
-    ) -> Iterator[Prefilled | TextDelta | Generated]:
+    ) -> Generator[Prefilled | TextDelta | Generated, None, None]:
         """Answer a chat; ends with Generated, unless it was cancelled before it began. Closing cancels."""
         reply = self._child.request(Generate(self.how, messages, sampling, max_tokens))
         with self._lock:
