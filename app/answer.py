@@ -1,0 +1,103 @@
+"""The body of an answer: segments of prose and code that grow at the end."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Signal
+from PySide6.QtWidgets import QPlainTextEdit, QTextEdit, QVBoxLayout, QWidget
+
+from app.markdown import Block, parse_blocks
+from app.textview import CodeView, TextView
+from app.theme import Theme
+
+__all__ = ["AnswerBody"]
+
+
+class AnswerBody(QWidget):
+    """Show Markdown; what is final is laid out once, the last block again and again."""
+
+    link_clicked = Signal(str)
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._layout.setSpacing(8)
+        self._final = ""
+        self._open_prose: tuple[TextView, tuple[int, bool]] | None = None
+        self._open_code: CodeView | None = None
+        self.segments: list[TextView | CodeView] = []
+        self.rendered_blocks = 0
+        """How many blocks have been laid out, for tests."""
+
+    def set_text(self, text: str, *, final: bool) -> None:
+        """Show the text; if it goes on from the one before, only its last block is laid out."""
+        if not text.startswith(self._final):
+            self.clear()
+        tail = text[len(self._final) :]
+        blocks = parse_blocks(tail)
+        self._undo_open(keep_code=bool(blocks) and blocks[0].kind == "code")
+        for index, block in enumerate(blocks):
+            self._append(block, final=final or index + 1 < len(blocks))
+        if blocks:
+            self._final += tail if final else tail[: blocks[-1].start]
+        self.set_caret(not final)
+
+    def set_caret(self, shown: bool) -> None:
+        """Show the caret behind the last character, or none."""
+        for segment in self.segments:
+            if isinstance(segment, TextView):
+                segment.set_caret(shown and segment is self.segments[-1])
+
+    def texts(self) -> list[QTextEdit | QPlainTextEdit]:
+        """Return the views in which find looks, top to bottom."""
+        return [each.text_edit if isinstance(each, CodeView) else each for each in self.segments]
+
+    def clear(self) -> None:
+        """Begin anew."""
+        for segment in self.segments:
+            self._drop(segment)
+        self.segments.clear()
+        self._final, self._open_prose, self._open_code = "", None, None
+
+    def _append(self, block: Block, *, final: bool) -> None:
+        self.rendered_blocks += 1
+        if block.kind == "code":
+            view = self._open_code or self._add(CodeView(self._theme))
+            assert isinstance(view, CodeView)
+            view.set_code(block.text, block.language, final=final)
+            self._open_code = None if final else view
+            return
+        last = self.segments[-1] if self.segments else None
+        prose = last if isinstance(last, TextView) else self._add(self._new_prose())
+        assert isinstance(prose, TextView)
+        self._open_prose = None if final else (prose, prose.writer.mark)
+        prose.writer.write(block.tokens)
+
+    def _undo_open(self, *, keep_code: bool) -> None:
+        if self._open_prose is not None:
+            view, mark = self._open_prose
+            view.writer.rewind(mark)
+            self._open_prose = None
+            if view.document().isEmpty() and keep_code:
+                self.segments.remove(view)
+                self._drop(view)
+        if self._open_code is not None and not keep_code:
+            self.segments.remove(self._open_code)
+            self._drop(self._open_code)
+            self._open_code = None
+
+    def _new_prose(self) -> TextView:
+        view = TextView(self._theme, "Answer")
+        view.link_clicked.connect(self.link_clicked)
+        return view
+
+    def _add(self, view: TextView | CodeView) -> TextView | CodeView:
+        self._layout.addWidget(view)
+        self.segments.append(view)
+        return view
+
+    def _drop(self, view: TextView | CodeView) -> None:
+        self._layout.removeWidget(view)
+        view.hide()
+        view.deleteLater()

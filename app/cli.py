@@ -1,0 +1,381 @@
+"""The command line: the same engine, without a window.
+
+Exit code 0: done; 1: an error, told in one sentence; 2: wrong usage; 130: stopped by Ctrl+C.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
+
+from app import __version__, console
+from app.paths import engine_config
+from engine.errors import LibraryError, ModelError, SettingsError
+from engine.messages import (
+    Citation,
+    Delta,
+    Document,
+    DocumentChanged,
+    DocumentStatus,
+    Event,
+    Finished,
+    IndexEvent,
+    IndexFinished,
+    IndexProgress,
+    Progress,
+    Question,
+    Started,
+)
+
+if TYPE_CHECKING:
+    from engine.config import EngineConfig
+    from engine.engine import Engine
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="hola",
+    help="Hola answers from your documents, with citations, fully offline. Without a command it opens the window.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+library_commands = typer.Typer(help="Look at and change the document library.", no_args_is_help=True)
+app.add_typer(library_commands, name="library")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
+
+
+# ---------------------------------------------------------------- shared
+
+
+def configure() -> EngineConfig:
+    """Load the settings and send the log to the data folder."""
+    config = engine_config()
+    logging.basicConfig(
+        filename=config.data.logs / "commands.log",
+        encoding="utf-8",
+        level=logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    return config
+
+
+@contextlib.contextmanager
+def open_engine() -> Iterator[Engine]:
+    """Build the engine, and close it with all its processes in the end."""
+    config = configure()
+    from engine.engine import Engine
+
+    engine = Engine(config)
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+def show_version(asked: bool) -> None:
+    """Print the version and end."""
+    if asked:
+        console.say(f"hola {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and end.", callback=show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
+# ---------------------------------------------------------------- index
+
+
+@app.command()
+def index(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files and folders to read.")],
+    as_json: AsJson = False,
+) -> None:
+    """Read files and folders into the library; what has not changed is not read again."""
+    with console.reporting():
+        for path in paths:
+            if not is_there(path):
+                raise LibraryError(f"There is no file or folder {path}: check the spelling.")
+        with open_engine() as engine:
+            result = follow(engine.library.index([path.absolute() for path in paths]), shown=not as_json)
+        report(result, as_json)
+
+
+def is_there(path: Path) -> bool:
+    """Tell whether a path exists; one that may not be looked at is left to the library to report."""
+    try:
+        return path.exists()
+    except OSError:
+        return True
+
+
+def follow(events: Iterator[IndexEvent], *, shown: bool) -> IndexFinished:
+    """Show how an index job goes on, and return what came of it."""
+    finished: IndexFinished | None = None
+    # Closing the events cancels the job: Ctrl+C leaves the library as it is, to be resumed.
+    with contextlib.closing(cast("Generator[IndexEvent]", events)), console.progress_bar(shown) as progress:
+        task = progress.add_task("Reading", total=None, left="")
+        for event in events:
+            if isinstance(event, IndexProgress):
+                left = "" if event.seconds_left is None else f"{event.seconds_left:.0f} s left"
+                progress.update(task, total=event.total, completed=event.done, left=left)
+            elif isinstance(event, DocumentChanged):
+                progress.update(task, description=console.printable(Path(event.document.path).name)[:40])
+            else:
+                finished = event
+    if finished is None:
+        raise LibraryError("Indexing ended before its time: run the command again, it goes on where it stopped.")
+    return finished
+
+
+def report(result: IndexFinished, as_json: bool) -> None:
+    """Tell what an index job did."""
+    if as_json:
+        keys = ("ready", "skipped", "failed", "unchanged", "removed", "chunks", "cancelled")
+        counts = {key: getattr(result, key) for key in keys}
+        console.print_json({**counts, "files": [document_json(document) for document in result.files]})
+        return
+    for document in result.files:
+        if document.status in (DocumentStatus.FAILED, DocumentStatus.SKIPPED):
+            console.say(f"{document.status.value}: {document.path}: {document.reason}")
+    removed = f", {result.removed} removed" if result.removed else ""
+    console.say(
+        f"{result.ready} ready, {result.unchanged} unchanged, {result.skipped} skipped, "
+        f"{result.failed} failed{removed}; {result.chunks} new passages."
+    )
+
+
+def document_json(document: Document) -> dict[str, Any]:
+    """Return a document as the JSON output has it."""
+    return {
+        "path": document.path,
+        "status": document.status.value,
+        "reason": document.reason,
+        "chunks": document.chunks,
+        "pages": document.pages,
+        "bytes": document.size,
+    }
+
+
+# ---------------------------------------------------------------- ask
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="What you want to know, in quotes.")],
+    as_json: AsJson = False,
+    no_documents: Annotated[bool, typer.Option("--no-documents", help="Answer without the library.")] = False,
+) -> None:
+    """Answer a question, with the places in your documents that support the answer."""
+    if not question.strip():
+        raise typer.BadParameter("the question is empty", param_hint="QUESTION")
+    with console.reporting(), open_engine() as engine:
+        route, finished = listen(engine.ask(Question(question, use_documents=not no_documents)), shown=not as_json)
+        if as_json:
+            console.print_json(answer_json(question, route, finished))
+        else:
+            print_sources(finished.citations)
+        if finished.reason == "failed":
+            raise ModelError("The answer broke off: ask again, or run `hola doctor`.")
+
+
+def listen(events: Iterator[Event], *, shown: bool) -> tuple[str, Finished]:
+    """Print an answer as it comes, and return its route and its end."""
+    route, streamed = "", ""
+    finished: Finished | None = None
+    with contextlib.closing(cast("Generator[Event]", events)), console.waiting(shown) as status:
+        for event in events:
+            if isinstance(event, Started):
+                route = event.route
+            elif isinstance(event, Progress) and not streamed:
+                status.update(f"{event.stage} ...")
+            elif isinstance(event, Delta):
+                status.stop()
+                streamed += event.text
+                if shown:
+                    console.say(event.text, end="")
+            elif isinstance(event, Finished):
+                finished = event
+    if finished is None:
+        raise ModelError("The answer ended before its time: ask again, or run `hola doctor`.")
+    if shown:
+        console.say()
+        if finished.answer.strip() != streamed.strip():
+            console.say(f"\nAfter review:\n{finished.answer}")
+    return route, finished
+
+
+def print_sources(citations: Iterable[Citation]) -> None:
+    """Print "[1] file, page n" for each source once."""
+    lines = dict.fromkeys(
+        f"[{citation.number}] {Path(citation.path).name}" + (f", page {citation.page}" if citation.page else "")
+        for citation in citations
+    )
+    if lines:
+        console.say()
+    for line in lines:
+        console.say(line)
+
+
+def answer_json(question: str, route: str, finished: Finished) -> dict[str, Any]:
+    """Return an answer as the JSON output has it."""
+    citations = []
+    for citation in finished.citations:
+        place = asdict(citation)
+        citations.append({"file": place.pop("path"), **place})
+    return {
+        "question": question,
+        "answer": finished.answer,
+        "route": route,
+        "reason": finished.reason,
+        "citations": citations,
+        "metrics": asdict(finished.metrics),
+    }
+
+
+# ---------------------------------------------------------------- library
+
+
+@library_commands.command("list")
+def list_documents(as_json: AsJson = False) -> None:
+    """List the documents with their status."""
+    with console.reporting(), open_engine() as engine:
+        documents = engine.library.documents()
+        if as_json:
+            console.print_json({"documents": [document_json(document) for document in documents]})
+        elif not documents:
+            console.say("The library is empty: add documents with `hola index PATH...`.")
+        else:
+            rows = [
+                (item.status.value, item.path, str(item.pages or ""), str(item.chunks), item.reason)
+                for item in documents
+            ]
+            console.print_table("", ("status", "file", "pages", "passages", "reason"), rows)
+
+
+@library_commands.command("remove")
+def remove_documents(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files and folders to forget.")],
+    as_json: AsJson = False,
+) -> None:
+    """Forget documents; the files stay on the disk."""
+    with console.reporting(), open_engine() as engine:
+        removed = engine.library.remove([path.absolute() for path in paths])
+        if not removed:
+            raise LibraryError("None of these is in the library: `hola library list` shows what is.")
+        if as_json:
+            console.print_json({"removed": removed})
+        else:
+            console.say(f"{removed} removed from the library; nothing was deleted from the disk.")
+
+
+@library_commands.command("rebuild")
+def rebuild_documents(
+    paths: Annotated[list[Path] | None, typer.Argument(metavar="[PATH...]", help="None reads every document.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read documents anew, also those that have not changed or that failed."""
+    with console.reporting():
+        with open_engine() as engine:
+            chosen = [path.absolute() for path in paths or []]
+            result = follow(engine.library.rebuild(chosen), shown=not as_json)
+        report(result, as_json)
+
+
+# ---------------------------------------------------------------- care and measurement
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """Check the model, the library and the machine, and say what to do about problems."""
+    with console.reporting():
+        from app.doctor import Level, examine
+
+        # Damaged settings are for the examination to find.
+        with contextlib.suppress(SettingsError):
+            configure()
+        findings = []
+        for finding in examine():
+            findings.append(finding)
+            if not as_json:
+                console.say(f"{finding.level.value:8} {finding.name}: {finding.message}")
+        healthy = all(finding.level is not Level.PROBLEM for finding in findings)
+        if as_json:
+            console.print_json({"healthy": healthy, "checks": [asdict(finding) for finding in findings]})
+        if not healthy:
+            raise typer.Exit(1)
+
+
+def benches() -> dict[str, Callable[[EngineConfig, Path | None], dict[str, Any]]]:
+    """Return every bench by its name."""
+
+    def startup(config: EngineConfig, data: Path | None) -> dict[str, Any]:
+        from app.bench import startup
+
+        return startup()
+
+    def responsiveness(config: EngineConfig, data: Path | None) -> dict[str, Any]:
+        from app.bench_window import responsiveness
+
+        return responsiveness()
+
+    def indexing(config: EngineConfig, data: Path | None) -> dict[str, Any]:
+        from engine.bench import index
+
+        return dict(index.run(config, data))
+
+    def search(config: EngineConfig, data: Path | None) -> dict[str, Any]:
+        from engine.bench import search
+
+        return dict(search.run(config))
+
+    def decode(config: EngineConfig, data: Path | None) -> dict[str, Any]:
+        from engine.bench import decode
+
+        return dict(decode.run(config))
+
+    return {"decode": decode, "startup": startup, "index": indexing, "search": search, "responsiveness": responsiveness}
+
+
+@app.command()
+def bench(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="startup, responsiveness, index, search or decode.")],
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there.")] = None,
+    data: Annotated[Path | None, typer.Option("--data", metavar="FOLDER", help="Documents for `index`.")] = None,
+) -> None:
+    """Measure Hola on this machine."""
+    known = benches()
+    if name not in known:
+        raise typer.BadParameter(f"choose one of {', '.join(known)}", param_hint="NAME")
+    with console.reporting():
+        result = known[name](configure(), data)
+        rows = [(key, f"{value:,.1f}" if isinstance(value, float) else str(value)) for key, value in result.items()]
+        console.print_table(f"hola bench {name}", ("figure", "value"), rows)
+        if json_file is not None:
+            console.write_json(json_file, result)
+
+
+@app.command()
+def tour(
+    out_dir: Annotated[Path, typer.Argument(metavar="OUT_DIR", help="Folder for the pictures and the transcript.")],
+) -> None:
+    """Drive the real window through a first session, and leave a picture of each step."""
+    with console.reporting():
+        from app.tour import run_tour
+
+        code = run_tour(out_dir)
+    raise typer.Exit(code)

@@ -1,0 +1,56 @@
+"""Questions that the window asks before something is done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Qt, QUrl, Signal, Slot
+from PySide6.QtGui import QDesktopServices
+from PySide6.QtWidgets import QMessageBox, QWidget
+
+from app.sources import file_name
+
+__all__ = ["Opener", "confirm"]
+
+_OPENABLE = ("http", "https", "mailto")
+
+
+def confirm(parent: QWidget, question: str, detail: str, verb: str) -> bool:
+    """Ask, with Cancel as the answer of a hasty Enter; return whether the user agrees."""
+    box = QMessageBox(QMessageBox.Icon.NoIcon, "Hola", question, parent=parent)
+    box.setTextFormat(Qt.TextFormat.PlainText)
+    box.setInformativeText(detail)
+    yes = box.addButton(verb, QMessageBox.ButtonRole.AcceptRole)
+    box.setDefaultButton(box.addButton(QMessageBox.StandardButton.Cancel))
+    box.exec()
+    agreed = box.clickedButton() is yes
+    box.deleteLater()
+    return agreed
+
+
+class Opener(QObject):
+    """Open links and files in other programs, after a click of the user only."""
+
+    trouble = Signal(str)
+
+    def __init__(self, window: QWidget) -> None:
+        super().__init__(window)
+        self._window = window
+
+    @Slot(str)
+    def on_link(self, link: str) -> None:
+        """Open a link in the browser, if the user wants to; only the web and mail are ever opened."""
+        url = QUrl(link)
+        if url.scheme().lower() not in _OPENABLE:
+            self.trouble.emit(f"This link is not opened, since it leads neither to the web nor to mail: {link}")
+        elif confirm(self._window, "Open this link in your browser?", url.toString(), "Open"):
+            QDesktopServices.openUrl(url)
+
+    @Slot(str)
+    def on_file(self, path: str) -> None:
+        """Open a file in its own program."""
+        name = file_name(path)
+        if not Path(path).exists():
+            self.trouble.emit(f"{name} is no longer at its place: it was moved or deleted.")
+        elif not QDesktopServices.openUrl(QUrl.fromLocalFile(path)):
+            self.trouble.emit(f"No program opens {name}: choose one in your system's settings.")

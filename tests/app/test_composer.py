@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import pytest
+from PySide6.QtCore import QMimeData, Qt, QUrl
+from PySide6.QtTest import QTest
+from pytestqt.qtbot import QtBot
+
+from app.composer import Composer
+from app.theme import Theme
+
+Key = Qt.Key
+
+
+@pytest.fixture
+def composer(qtbot: QtBot, theme: Theme) -> Composer:
+    composer = Composer(theme)
+    qtbot.addWidget(composer)
+    composer.resize(700, 300)
+    with qtbot.waitExposed(composer):
+        composer.show()
+    return composer
+
+
+def test_enter_sends_and_empties(composer: Composer, qtbot: QtBot) -> None:
+    QTest.keyClicks(composer.edit, "  How long?  ")
+    with qtbot.waitSignal(composer.submitted) as sent:
+        QTest.keyClick(composer.edit, Key.Key_Return)
+    assert sent.args == ["How long?"]
+    assert composer.text == ""
+
+
+def test_shift_enter_breaks_the_line(composer: Composer, qtbot: QtBot) -> None:
+    QTest.keyClicks(composer.edit, "one")
+    with qtbot.assertNotEmitted(composer.submitted):
+        QTest.keyClick(composer.edit, Key.Key_Return, Qt.KeyboardModifier.ShiftModifier)
+    QTest.keyClicks(composer.edit, "two")
+    assert composer.text == "one\ntwo"
+
+
+def test_blanks_are_not_sent(composer: Composer, qtbot: QtBot) -> None:
+    QTest.keyClicks(composer.edit, "   ")
+    assert not composer.send.isEnabled()
+    with qtbot.assertNotEmitted(composer.submitted):
+        QTest.keyClick(composer.edit, Key.Key_Return)
+
+
+def test_it_grows_to_eight_lines_and_then_scrolls(composer: Composer) -> None:
+    heights = []
+    for lines in (1, 2, 8, 30):
+        composer.edit.setPlainText("\n".join("line" for _ in range(lines)))
+        heights.append(composer.edit.height())
+    assert heights[0] < heights[1] < heights[2] == heights[3]
+    assert composer.edit.verticalScrollBar().maximum() > 0
+
+
+def test_send_becomes_stop_and_back(composer: Composer, qtbot: QtBot) -> None:
+    composer.set_busy(True)
+    assert composer.send.accessibleName().startswith("Stop")
+    with qtbot.waitSignal(composer.stop_requested):
+        QTest.mouseClick(composer.send, Qt.MouseButton.LeftButton)
+    composer.set_busy(False)
+    assert composer.send.accessibleName().startswith("Send")
+
+
+def test_what_is_typed_during_an_answer_stays(composer: Composer, qtbot: QtBot) -> None:
+    composer.set_busy(True)
+    QTest.keyClicks(composer.edit, "next question")
+    with qtbot.assertNotEmitted(composer.submitted):
+        QTest.keyClick(composer.edit, Key.Key_Return)
+    assert composer.text == "next question"
+
+
+def test_escape_stops_the_answer(composer: Composer, qtbot: QtBot) -> None:
+    composer.set_busy(True)
+    with qtbot.waitSignal(composer.stop_requested):
+        QTest.keyClick(composer.edit, Key.Key_Escape)
+
+
+def test_escape_leaves_editing(composer: Composer, qtbot: QtBot) -> None:
+    composer.set_text("earlier question", editing=True)
+    with qtbot.waitSignal(composer.edit_cancelled):
+        QTest.keyClick(composer.edit, Key.Key_Escape)
+    assert composer.text == ""
+
+
+def test_files_are_left_to_the_window(composer: Composer) -> None:
+    files, words = QMimeData(), QMimeData()
+    files.setUrls([QUrl.fromLocalFile("/tmp/ä.pdf")])
+    words.setText("words")
+    assert not composer.edit.canInsertFromMimeData(files)
+    assert composer.edit.canInsertFromMimeData(words)
