@@ -62,8 +62,8 @@ def preflight(path: Path, context_tokens: int, free_bytes: int) -> Preflight:
         raise ModelMemoryError(
             _does_not_fit(header, architecture, path.name, context, needed, free_bytes - weights - overhead, free_bytes)
         )
-    name = header.text("general.name") or path.stem
-    return Preflight(header, name, architecture, context, trained, weights, kv, needed)
+    # The names inside the files are of all kinds; the file's own name is what people know.
+    return Preflight(header, path.stem, architecture, context, trained, weights, kv, needed)
 
 
 def kv_cache_bytes(header: GgufHeader, architecture: str, context_tokens: int) -> int:

@@ -59,14 +59,13 @@ def test_everything_that_fits_is_there_in_order() -> None:
     roles = [message.role for message in prompt.messages]
     assert roles == ["system", "user", "assistant", "user", "assistant", "user"]
     last = prompt.messages[-1].content
-    assert last.index("p1") < last.index("p2") < last.index("p3") < last.index("why")
-    assert "[1] file 1.pdf, page 3" in last
+    assert last.index("why") < last.index("p3") < last.index("p2") < last.index("p1") < last.rindex("why")
 
 
 def test_without_passages_the_question_stands_alone() -> None:
     prompt = made(2000)
     assert prompt.messages[-1].content == "why"
-    assert "passages" not in prompt.messages[0].content
+    assert len(prompt.messages) == 2
 
 
 @pytest.mark.parametrize("context", [120, 200, 300, 500, 900, 1500])
