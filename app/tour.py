@@ -43,14 +43,19 @@ class TourQuestion:
 
 QUESTIONS = (
     TourQuestion("What is 17 * 23?", "rule", words=("391",)),
+    TourQuestion("How much is the travel allowance per day?", "model", "Travel Policy.md", ("42 euros",)),
     TourQuestion(
         "How long does the warranty of the coffee machine last?",
         "model",
         "Brightwater Coffee Machine Manual.pdf",
         ("24 months",),
     ),
-    TourQuestion("How much is the travel allowance per day?", "model", "Travel Policy.md", ("42 euros",)),
-    TourQuestion("What does it cover?", "model", "Travel Policy.md", ("dinner",)),
+    TourQuestion(
+        "Which damage is not covered by it?",
+        "model",
+        "Brightwater Coffee Machine Manual.pdf",
+        ("limescale",),
+    ),
     TourQuestion("Who painted the ceiling of the Sistine Chapel?", "model"),
 )
 

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.config import Settings
 from engine.errors import LibraryError, ProcessError
@@ -33,6 +33,7 @@ from engine.messages import (
 from engine.prompting import compose
 from engine.retrieval.citations import align
 from engine.retrieval.query import search_query
+from engine.retrieval.relevance import is_near
 
 __all__ = ["ModelAnswer", "Parts"]
 
@@ -97,6 +98,9 @@ class ModelAnswer:
         yield finished
 
     def _work(self, earlier: tuple[Turn, ...]) -> Iterator[Event]:
+        if self._parts.model.state.state == "failed":
+            # Try once more before anything else: what is wrong is told at once, or it has been put right.
+            self._parts.model.load()
         dialogue = tuple(turn for turn in earlier if turn.route == "model" and turn.answer)
         found = yield from self._search(dialogue)
         yield from self._wait_for_model()
@@ -139,6 +143,8 @@ class ModelAnswer:
         previous = dialogue[-1].question if dialogue else ""
         query = search_query(self._question.text, previous)
         result = self._search_again_after_a_crash(query)
+        if not is_near(query, result.passages):
+            result = replace(result, passages=())
         self._retrieval_ms = (time.perf_counter() - begun) * 1000
         return result
 

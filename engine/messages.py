@@ -120,6 +120,8 @@ class Passage:
     """0-based rank in the vector ranking; None if it is not in it."""
     text_rank: int | None = None
     """0-based rank in the full-text (BM25) ranking; None if it is not in it."""
+    similarity: float | None = None
+    """Cosine of the angle between the vectors of query and chunk, -1 to 1; None if it is not in the vector ranking."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -201,7 +201,8 @@ class Store:
         by_words = self._searchers.submit(self._text_search, query)
         with _mapped():
             rankings = by_meaning.result(), by_words.result()
-        rows = {row["id"]: row for ranking in rankings for row in ranking}
+        # The rows of the vector ranking carry the distance: they go over those of the other.
+        rows = {row["id"]: row for ranking in reversed(rankings) for row in ranking}
         orders = [[row["id"] for row in ranking] for ranking in rankings]
         ranks = [{item: rank for rank, item in enumerate(order)} for order in orders]
         return tuple(
@@ -235,6 +236,7 @@ def _passage(row: dict[str, Any], score: float, vector_rank: int | None, text_ra
         score=score,
         vector_rank=vector_rank,
         text_rank=text_rank,
+        similarity=1.0 - row["_distance"] if "_distance" in row else None,
     )
 
 
