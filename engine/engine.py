@@ -20,6 +20,8 @@ from engine.scaling.probe import MemoryUse, memory_use
 
 __all__ = ["Engine"]
 
+LAST_WORDS_S = 1.0
+
 
 class Engine:
     """Conduct rules, retrieval, model and history.
@@ -97,6 +99,9 @@ class Engine:
     def close(self) -> None:
         """End the running answer, the index job and all processes."""
         self.stop()
+        # The thread that answers stores what was said: give it the time to.
+        if self._busy.acquire(timeout=LAST_WORDS_S):
+            self._busy.release()
         closing = threading.Thread(target=self.library.close, name="closing the library")
         closing.start()
         self._model.close()

@@ -7,6 +7,7 @@ grammars. Its page boundaries are offsets in UTF-8 bytes; all offsets that leave
 from __future__ import annotations
 
 import contextlib
+import stat
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -133,7 +134,10 @@ def extract(path: Path) -> Extracted:
     if is_noise(path.name):
         raise UnsupportedFile("This is a hidden or temporary file, not a document.")
     try:
-        size = path.stat().st_size
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise UnsupportedFile("This is a pipe, a device or a folder, not a document.")
+        size = status.st_size
         with path.open("rb") as stream:
             head = stream.read(SNIFFED_BYTES)
     except OSError as exc:

@@ -64,11 +64,19 @@ class Journal:
             self._connection = sqlite3.connect(
                 file, timeout=BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
             )
-            self._connection.execute("PRAGMA journal_mode = WAL")
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            self._connection.executescript(SCHEMA)
-            self._connection.execute(f"PRAGMA user_version = {VERSION}")
-            file.chmod(0o600)
+            try:
+                self._prepare()
+            except BaseException:
+                # An open handle would keep Windows from deleting the damaged file, which the error asks for.
+                self._connection.close()
+                raise
+
+    def _prepare(self) -> None:
+        self._connection.execute("PRAGMA journal_mode = WAL")
+        self._connection.execute("PRAGMA synchronous = NORMAL")
+        self._connection.executescript(SCHEMA)
+        self._connection.execute(f"PRAGMA user_version = {VERSION}")
+        self._file.chmod(0o600)
 
     def close(self) -> None:
         """Close the file."""
@@ -85,6 +93,10 @@ class Journal:
     def has(self, status: DocumentStatus) -> bool:
         """Whether any file has this status."""
         return bool(self._rows("SELECT 1 FROM files WHERE status = ? LIMIT 1", (status.value,)))
+
+    def has_chunks(self) -> bool:
+        """Whether the store holds chunks of any file, even if the file waits to be read again."""
+        return bool(self._rows("SELECT 1 FROM files WHERE stored = 1 AND chunks > 0 LIMIT 1"))
 
     def entry(self, path: str) -> Entry | None:
         """Return a file's row, or None."""
@@ -126,9 +138,28 @@ class Journal:
         )
         return self._known(path)
 
-    def touch(self, path: str, mtime_ns: int) -> None:
-        """Remember a new time of change of a file whose content is the same."""
-        self._write("UPDATE files SET mtime_ns = ? WHERE path = ?", (mtime_ns, path))
+    def requeue_all(self) -> None:
+        """Put every file whose text the store holds back into the queue: the store is about to be emptied."""
+        self._write(
+            "UPDATE files SET status = 'queued', reason = '', chunks = 0, attempts = 0, updated = ? WHERE stored = 1",
+            (time.time(),),
+        )
+
+    def give_up(self, path: str, reason: str) -> Document:
+        """Leave the work on a file until it is added again; return what the file is meanwhile.
+
+        What the store holds of its former content stays and is ready; a file without any is skipped for `reason`.
+        """
+        self._write(
+            "UPDATE files SET status = iif(chunks, 'ready', 'skipped'), reason = iif(chunks, '', ?), hash = '', "
+            "mtime_ns = 0, attempts = 0, stored = iif(chunks, 1, 0), updated = ? WHERE path = ?",
+            (reason, time.time(), path),
+        )
+        return self._known(path)
+
+    def touch(self, path: str, size: int, mtime_ns: int) -> None:
+        """Remember a new stamp of a file whose content is the same."""
+        self._write("UPDATE files SET size = ?, mtime_ns = ? WHERE path = ?", (size, mtime_ns, path))
 
     def begin(self, path: str) -> int:
         """Mark a file as in the parser's hands; return how often that was begun without an end, this time included."""
@@ -202,10 +233,12 @@ class Journal:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                # On a full disk SQLite may have rolled back by itself; a transaction left open would block the next.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
 
     @contextmanager
     def _mapped(self) -> Iterator[None]:

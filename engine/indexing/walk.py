@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+import stat
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.errors import LibraryError
 
-__all__ = ["Found", "is_noise", "walk"]
+__all__ = ["Found", "is_missing", "is_noise", "walk", "walk_by_steps"]
 
 NOISE_NAMES = frozenset({"thumbs.db", "desktop.ini", "icon\r"})
 NOISE_PREFIXES = (".", "~$", "._")
@@ -39,37 +40,78 @@ def walk(paths: Iterable[Path]) -> Found:
 
     Follows links to folders, each folder once, so that loops end. Raises LibraryError for a path that does not exist.
     """
+    steps = walk_by_steps(paths)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found: Found = end.value
+            return found
+
+
+def walk_by_steps(paths: Iterable[Path]) -> Generator[None, None, Found]:
+    """Do what `walk` does with a pause after each folder, as a large tree on a slow disk takes minutes."""
     files: dict[Path, None] = {}
     roots: list[Path] = []
     unreadable: list[str] = []
     for path in paths:
         absolute = Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links and change what users see
-        if absolute.is_dir():
+        kind = _kind(absolute)
+        if kind is None:
+            raise LibraryError(f"{path} is not there: check the path.")
+        if stat.S_ISDIR(kind):
             before = len(unreadable)
-            files.update(dict.fromkeys(_files_below(absolute, unreadable)))
+            for folder in _folders(absolute, unreadable):
+                files.update(dict.fromkeys(folder))
+                yield
             if len(unreadable) == before:
                 roots.append(absolute)
-        elif absolute.exists():
-            files[absolute] = None
         else:
-            raise LibraryError(f"{path} is not there: check the path.")
+            files[absolute] = None
     return Found(tuple(files), tuple(roots), tuple(unreadable))
 
 
-def _files_below(root: Path, unreadable: list[str]) -> Iterator[Path]:
+def is_missing(path: Path) -> bool:
+    """Whether a file is surely gone: one in a folder that can't be opened now is not."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _kind(path: Path) -> int | None:
+    """Return the mode of what a path names, or None if there is nothing."""
+    try:
+        return path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as exc:
+        raise LibraryError(f"{path} can't be opened ({exc.strerror}): check its permissions.") from exc
+
+
+def _folders(root: Path, unreadable: list[str]) -> Iterator[list[Path]]:
+    """Yield the files of each folder below a root, this one first."""
     seen: set[tuple[int, int]] = set()
 
     def report(error: OSError) -> None:
         unreadable.append(f"The folder {error.filename} can't be opened ({error.strerror}): check its permissions.")
 
     for folder, subfolders, names in os.walk(root, onerror=report, followlinks=True):
-        status = Path(folder).stat()
-        if (status.st_dev, status.st_ino) in seen and status.st_ino:
+        files = []
+        try:
+            status = Path(folder).stat()
+            if (status.st_dev, status.st_ino) in seen and status.st_ino:
+                subfolders.clear()
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            subfolders[:] = sorted(name for name in subfolders if not is_noise(name))
+            files = [Path(folder, name) for name in sorted(names) if not is_noise(name)]
+            files = [file for file in files if file.is_file()]
+        except OSError as error:
+            # It was taken away meanwhile, or its files may be listed and not opened.
             subfolders.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        subfolders[:] = sorted(name for name in subfolders if not is_noise(name))
-        for name in sorted(names):
-            file = Path(folder, name)
-            if not is_noise(name) and file.is_file():
-                yield file
+            report(error)
+        yield files

@@ -19,7 +19,7 @@ Reply = tuple[Route, str, tuple[Citation, ...], tuple[Passage, ...]]
 
 class TalkingLibrary(FakeLibrary):
     def text(self, path: str, /) -> str:
-        return f"The text of {Path(path).name}: 24 months, 42 euros, dinner."
+        return f"The text of {Path(path).name}: {', '.join(word for each in QUESTIONS for word in each.words)}."
 
 
 def reply(question: Question) -> Reply:

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
-from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent, QGuiApplication
+from PySide6.QtCore import Qt, QUrl
+from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QAbstractButton, QAbstractItemView, QApplication, QLineEdit, QPlainTextEdit
+from PySide6.QtWidgets import QAbstractButton, QAbstractItemView, QLineEdit, QPlainTextEdit
 from pytestqt.qtbot import QtBot
 
 from app import dialogs
@@ -16,7 +16,7 @@ from app import window as window_module
 from app.window import MainWindow
 from engine.config import EngineConfig
 from engine.errors import ProcessCrashed
-from engine.messages import Citation, Document, DocumentStatus, Metrics, Passage, Question, Route, Turn
+from engine.messages import Citation, Metrics, Passage, Question, Route, Turn
 from tests.app.fakes import FakeEngine, FakeModel
 
 Ask = Callable[[str], None]
@@ -29,18 +29,6 @@ CITATION = Citation(1, "/docs/manual.pdf", 7, ANSWER, 107, 136, 0, len(ANSWER), 
 
 def cited(_question: Question) -> tuple[Route, str, tuple[Citation, ...], tuple[Passage, ...]]:
     return "model", ANSWER, (CITATION,), (PASSAGE,)
-
-
-def drag(window: MainWindow, *paths: Path) -> tuple[QDragEnterEvent, QDropEvent, QMimeData]:
-    data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
-    place, copy, left, none = (
-        window.rect().center(),
-        Qt.DropAction.CopyAction,
-        Qt.MouseButton.LeftButton,
-        Qt.KeyboardModifier.NoModifier,
-    )
-    return QDragEnterEvent(place, copy, data, left, none), QDropEvent(QPointF(place), copy, data, left, none), data
 
 
 def test_the_engine_starts_behind_the_shown_window(window: MainWindow, engine: FakeEngine, qtbot: QtBot) -> None:
@@ -172,59 +160,6 @@ def test_regenerating_an_earlier_answer_asks_first(
     window.transcript.views[0].on_again()
     qtbot.waitUntil(lambda: not window.conversation.busy)
     assert len(window.conversation.turns) == (1 if agreed else 2)
-
-
-def test_dropped_files_are_indexed(window: MainWindow, engine: FakeEngine, qtbot: QtBot, tmp_path: Path) -> None:
-    file = tmp_path / "Größe 日本.txt"
-    enter, drop, _data = drag(window, file)
-    QApplication.sendEvent(window, enter)
-    assert enter.isAccepted()
-    assert window.overlay.isVisible()
-    with qtbot.waitSignal(window.library.finished):
-        QApplication.sendEvent(window, drop)
-    assert not window.overlay.isVisible()
-    assert engine.library.jobs == [("index", (file,))]
-    qtbot.waitUntil(lambda: window.documents.model.counts() == (1, 0, 1))
-
-
-def test_documents_are_indexed_beside_a_streaming_answer(window: MainWindow, engine: FakeEngine, qtbot: QtBot) -> None:
-    engine.gate.clear()
-    window.conversation.ask("one two three")
-    with qtbot.waitSignal(window.library.finished):
-        window.librarian.add([Path("/a.txt")])
-    assert window.conversation.busy
-    with qtbot.waitSignal(window.conversation.ended):
-        engine.gate.set()
-
-
-def test_a_file_that_fails_is_told_of(window: MainWindow, qtbot: QtBot) -> None:
-    with qtbot.waitSignal(window.library.finished):
-        window.librarian.add([Path("/docs/locked.pdf")])
-    assert "locked.pdf was not indexed" in window.banner.text
-    assert "password" in window.banner.text
-
-
-def test_unfinished_indexing_goes_on_at_the_start(qtbot: QtBot, config: EngineConfig, engine: FakeEngine) -> None:
-    engine.library.put(Document("/a", DocumentStatus.EMBEDDING), Document("/b", DocumentStatus.READY))
-    window = MainWindow(config, engine)
-    qtbot.addWidget(window)
-    with qtbot.waitSignal(window.library.finished):
-        window.show()
-    assert engine.library.jobs == [("index", ())]
-    window.close()
-
-
-def test_cancelling_a_paused_job_lets_it_end(window: MainWindow, engine: FakeEngine, qtbot: QtBot) -> None:
-    engine.library.gate.clear()
-    window.librarian.add([Path("/a"), Path("/b")])
-    qtbot.waitUntil(lambda: window.library.busy)
-    window.documents.on_pause()
-    qtbot.waitUntil(lambda: engine.library.paused)
-    window.librarian.on_cancel()
-    qtbot.waitUntil(lambda: not engine.library.paused)
-    engine.library.gate.set()
-    qtbot.waitUntil(lambda: not window.library.busy)
-    assert engine.library.cancelled == 1
 
 
 def test_samples_are_offered_and_then_their_questions(window: MainWindow, engine: FakeEngine, qtbot: QtBot) -> None:
