@@ -145,6 +145,7 @@ class DataPaths:
         for folder in (self.root, self.library, self.models, self.cache, self.logs):
             try:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                folder.chmod(0o700)
             except OSError as exc:
                 raise SettingsError(
                     f"Hola can't write its data folder {folder} ({exc.strerror}): "

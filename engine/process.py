@@ -165,6 +165,7 @@ class ChildProcess:
         self._crashes: list[float] = []
         self._next_memory_check = 0.0
         self._closed = False
+        self._stop_waiting = threading.Event()
         _children.add(self)
 
     @property
@@ -181,21 +182,23 @@ class ChildProcess:
 
     def start(self) -> None:
         """Start the child if it is not running; after a crash wait as long as the back-off says."""
+        # Waited for without the lock: others may cancel and close meanwhile.
+        wait_s = self._back_off()
+        if wait_s > 0.0:
+            self._stop_waiting.wait(wait_s)
         with self._lock:
             if self._closed:
                 raise ProcessError(f"The {self.name} is closed.")
-            if self._process is not None and self._connection is not None:
-                return
-            self._back_off()
-            self._spawn()
+            if self._process is None or self._connection is None:
+                self._spawn()
 
     def request(self, payload: Any, *, priority: int = 0, timeout_s: float | None = None) -> Reply:
         """Send a request; a lower priority number goes first.
 
         `timeout_s` is a limit in seconds for the whole stream: the child is ended when it is passed.
         """
+        self.start()
         with self._lock:
-            self.start()
             reply = Reply(self, next(self._ids), timeout_s)
             self._replies[reply._id] = reply
             try:
@@ -250,6 +253,7 @@ class ChildProcess:
 
     def close(self, grace_s: float = 2.0) -> None:
         """Let the child close its service and end it, by force after `grace_s` seconds."""
+        self._stop_waiting.set()
         with self._lock:
             self._closed = True
             process = self._process
@@ -266,18 +270,20 @@ class ChildProcess:
         if self._connection is not None:
             self._connection.send(message)
 
-    def _back_off(self) -> None:
-        now = time.monotonic()
-        self._crashes = [at for at in self._crashes if now - at < CRASH_MEMORY_S]
-        if not self._crashes:
-            return
-        if len(self._crashes) >= CRASHES_IN_A_ROW:
-            raise ProcessError(
-                f"The {self.name} has crashed {len(self._crashes)} times in a row: "
-                "wait a minute and try again, or restart Hola."
-            )
-        back_off = min(FIRST_BACK_OFF_S * 2 ** (len(self._crashes) - 1), LONGEST_BACK_OFF_S)
-        time.sleep(max(0.0, self._crashes[-1] + back_off - now))
+    def _back_off(self) -> float:
+        """Return for how many seconds a restart has to wait; raises ProcessError after too many crashes in a row."""
+        with self._lock:
+            now = time.monotonic()
+            self._crashes = [at for at in self._crashes if now - at < CRASH_MEMORY_S]
+            if self._connection is not None or not self._crashes:
+                return 0.0
+            if len(self._crashes) >= CRASHES_IN_A_ROW:
+                raise ProcessError(
+                    f"The {self.name} has crashed {len(self._crashes)} times in a row: "
+                    "wait a minute and try again, or restart Hola."
+                )
+            back_off = min(FIRST_BACK_OFF_S * 2 ** (len(self._crashes) - 1), LONGEST_BACK_OFF_S)
+            return self._crashes[-1] + back_off - now
 
     def _spawn(self) -> None:
         context = multiprocessing.get_context("spawn")

@@ -51,6 +51,7 @@ def write_llama(
     seed: int = 0,
     architecture: str = "llama",
     layers: int = 1,
+    claimed_layers: int | None = None,
     context: int = 512,
     template: str | None = CHAT_TEMPLATE,
 ) -> Path:
@@ -60,7 +61,7 @@ def write_llama(
     writer.add_name("Tiny")
     writer.add_context_length(context)
     writer.add_embedding_length(WIDTH)
-    writer.add_block_count(layers)
+    writer.add_block_count(layers if claimed_layers is None else claimed_layers)
     writer.add_feed_forward_length(32)
     writer.add_head_count(5)
     writer.add_head_count_kv(5)

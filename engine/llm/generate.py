@@ -110,12 +110,12 @@ class Session:
         try:
             while made < max_tokens:
                 token = sampler.sample()
-                last = time.perf_counter()
-                if made == 0:
-                    first = last
                 if model.ends_generation(token):
                     reason = "stop"
                     break
+                last = time.perf_counter()
+                if made == 0:
+                    first = last
                 made += 1
                 unsent += 1
                 piece = text.feed(model.piece(token))

@@ -14,6 +14,7 @@ __all__ = ["Preflight", "kv_cache_bytes", "preflight"]
 MIB = 2**20
 CONTEXT_STEP = 256
 SMALLEST_CONTEXT = 512
+MOST_LAYERS = 4096
 KV_ELEMENT_BYTES = 2.0
 """The cache is kept in f16."""
 BATCH_TOKENS = 512
@@ -109,7 +110,7 @@ def _architecture(header: GgufHeader, name: str) -> str:
     if architecture not in MODEL_ARCH_NAMES.values():
         shown = f'"{architecture}"' if architecture else "none"
         raise ModelFileError(f"{name} is of an unknown architecture ({shown}): choose another model, or update Hola.")
-    if header.integer(f"{architecture}.block_count") < 1:
+    if not 1 <= header.integer(f"{architecture}.block_count") <= MOST_LAYERS:
         raise ModelFileError(f"The model file {name} does not say how many layers it has: download it again.")
     if header.integer("split.count") > 1:
         raise ModelFileError(f"{name} is one part of a split model: join the parts into one file first.")

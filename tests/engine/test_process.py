@@ -115,7 +115,7 @@ def test_crash_fails_every_open_request(child: ChildProcess, tmp_path: Path) -> 
 
 def test_restarts_back_off_and_end_with_a_sentence(child: ChildProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
-    monkeypatch.setattr("engine.process.time.sleep", waits.append)
+    monkeypatch.setattr(child._stop_waiting, "wait", waits.append)
     for _ in range(6):
         with pytest.raises(ProcessCrashed):
             child.request(("exit", 1)).result()
@@ -127,7 +127,7 @@ def test_restarts_back_off_and_end_with_a_sentence(child: ChildProcess, monkeypa
 
 
 def test_success_forgets_earlier_crashes(child: ChildProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("engine.process.time.sleep", lambda _seconds: None)
+    monkeypatch.setattr(child._stop_waiting, "wait", lambda _seconds: None)
     for _ in range(8):
         with pytest.raises(ProcessCrashed):
             child.request(("exit", 1)).result()

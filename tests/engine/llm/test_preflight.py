@@ -78,6 +78,11 @@ def test_absurd_counts_do_not_allocate(tiny: Path) -> None:
         preflight(bytes_at(tiny, [(8, struct.pack("<Q", 2**63))]), 512, GIB)
 
 
+def test_absurd_number_of_layers_does_not_allocate(tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="how many layers"):
+        preflight(write_llama(tmp_path / "deep.gguf", claimed_layers=2**31), 512, GIB)
+
+
 def test_unknown_architecture_is_named(tmp_path: Path) -> None:
     made = write_llama(tmp_path / "odd.gguf", architecture="nosuch")
     with pytest.raises(ModelFileError, match='unknown architecture \\("nosuch"\\)'):
