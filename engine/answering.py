@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 
 from engine.config import Settings
-from engine.errors import LibraryError, ProcessError
+from engine.errors import HolaError, LibraryError, ProcessError
 from engine.history import History
 from engine.library.client import Library
 from engine.llm.client import LanguageModel
@@ -85,7 +85,12 @@ class ModelAnswer:
         self._parts.library.yield_to_answer(True)
         try:
             yield Started("model", chat_id, self._turn_id)
-            yield from self._work(earlier)
+            try:
+                yield from self._work(earlier)
+            except HolaError:
+                # What fails after a stop was stopped.
+                if not self._cancelled.is_set():
+                    raise
             reason = self._reason()
         except GeneratorExit:
             reason = "cancelled"
@@ -98,9 +103,8 @@ class ModelAnswer:
         yield finished
 
     def _work(self, earlier: tuple[Turn, ...]) -> Iterator[Event]:
-        if self._parts.model.state.state == "failed":
-            # Try once more before anything else: what is wrong is told at once, or it has been put right.
-            self._parts.model.load()
+        # After a crash, or after a failure that may have been put right: load it while the library is searched.
+        self._parts.model.start()
         dialogue = tuple(turn for turn in earlier if turn.route == "model" and turn.answer)
         found = yield from self._search(dialogue)
         yield from self._wait_for_model()

@@ -41,6 +41,7 @@ class Engine:
         self._rules = Rules(config.assets / "rules.toml", RuleContext(now=_now, documents=self.library.documents))
         self._busy = threading.Lock()
         self._running: ModelAnswer | None = None
+        self._stop_asked = False
         self._started = False
 
     @property
@@ -71,6 +72,7 @@ class Engine:
             raise HolaError("There is nothing to answer yet: type a question first.")
         if not self._busy.acquire(blocking=False):
             raise HolaError("Hola is still answering: wait for the answer, or stop it.")
+        self._stop_asked = False
         try:
             if question.replaces_turn is not None and question.chat_id is not None:
                 self.history.truncate(question.chat_id, question.replaces_turn)
@@ -81,6 +83,8 @@ class Engine:
             self.start()
             parts = Parts(self._model, self.library, self.history, self.config.settings)
             running = self._running = ModelAnswer(parts, question, received)
+            if self._stop_asked:
+                running.cancel()
             yield from running.events()
         finally:
             self._running = None
@@ -88,6 +92,7 @@ class Engine:
 
     def stop(self) -> None:
         """End the running answer soon: it finishes with the reason "cancelled"."""
+        self._stop_asked = True
         running = self._running
         if running is not None:
             running.cancel()

@@ -283,7 +283,8 @@ class ChildProcess:
                     "wait a minute and try again, or restart Hola."
                 )
             back_off = min(FIRST_BACK_OFF_S * 2 ** (len(self._crashes) - 1), LONGEST_BACK_OFF_S)
-            return self._crashes[-1] + back_off - now
+            wait_s: float = self._crashes[-1] + back_off - now
+            return wait_s
 
     def _spawn(self) -> None:
         context = multiprocessing.get_context("spawn")

@@ -6,8 +6,9 @@ import threading
 import time
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
-from engine.errors import HolaError
+from engine.errors import HolaError, ModelError
 from engine.llm.protocol import (
     CountTokens,
     Generate,
@@ -48,6 +49,9 @@ class LanguageModel:
         self._running: Reply | None = None
         self._cancelled_at: float | None = None
         self._settled = threading.Event()
+        self._loading = False
+        self._error: HolaError | None = None
+        self._loaded_in: int | None = None
 
     @property
     def state(self) -> ModelState:
@@ -65,36 +69,37 @@ class LanguageModel:
         return self._child.pid
 
     def start(self) -> None:
-        """Spawn the process and load the model behind the scenes; `state` tells how it went."""
+        """Spawn the process and load the model behind the scenes, unless it is loaded; `state` tells how it went."""
+        with self._lock:
+            if self._loading or (self._state.state == "ready" and self._child.generation == self._loaded_in):
+                return
+            self._loading = True
+            self._settled.clear()
+            self._state = ModelState(self.how.path.stem, "loading")
         threading.Thread(target=self._load, name="model loading", daemon=True).start()
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait until loading has ended, well or not; return whether it has."""
-        return self._settled.wait(timeout_s)
-
-    def load(self) -> ModelCard:
-        """Load the model and wait for it; raises ModelError or ProcessError."""
-        try:
-            card: ModelCard = self._child.request(self.how).result()
-        except HolaError as error:
-            self._state = ModelState(self.how.path.stem, "failed", error.sentence)
-            raise
-        finally:
-            self._settled.set()
-        self._card = card
-        self._state = ModelState(card.name, "ready")
-        return card
+        """Wait until loading has ended; return whether it has. Raises what went wrong (ModelError, ProcessError)."""
+        settled = self._settled.wait(timeout_s)
+        if settled and self._error is not None:
+            raise self._error
+        return settled
 
     def count(self, texts: tuple[str, ...]) -> TokenCounts:
-        """Count tokens by the model's own tokenizer."""
-        counts: TokenCounts = self._child.request(CountTokens(self.how, texts)).result()
-        return counts
+        """Count tokens by the model's own tokenizer; raises ModelError when it is cancelled."""
+        for event in self._events(self._child.request(CountTokens(self.how, texts))):
+            counts: TokenCounts = event
+            return counts
+        raise ModelError("The answer was stopped.")
 
     def generate(
         self, messages: tuple[ChatMessage, ...], sampling: Sampling, max_tokens: int
     ) -> Generator[Prefilled | TextDelta | Generated, None, None]:
         """Answer a chat; ends with Generated, unless it was cancelled before it began. Closing cancels."""
-        reply = self._child.request(Generate(self.how, messages, sampling, max_tokens))
+        yield from self._events(self._child.request(Generate(self.how, messages, sampling, max_tokens)))
+
+    def _events(self, reply: Reply) -> Generator[Any, None, None]:
+        """Hand on what a reply says; `cancel` reaches it, and a process that does not heed it is ended."""
         with self._lock:
             self._running, self._cancelled_at = reply, None
         try:
@@ -122,11 +127,20 @@ class LanguageModel:
         self._child.close()
 
     def _load(self) -> None:
+        error: HolaError | None = None
+        card: ModelCard | None = None
         try:
-            self.load()
-        except HolaError:
-            # Told by `state`; the next question tries again and shows the reason.
-            return
+            card = self._child.request(self.how).result()
+        except HolaError as caught:
+            error = caught
+        with self._lock:
+            self._card, self._error, self._loading = card, error, False
+            self._loaded_in = self._child.generation
+            if card is not None:
+                self._state = ModelState(card.name, "ready")
+            else:
+                self._state = ModelState(self.how.path.stem, "failed", error.sentence if error else "")
+            self._settled.set()
 
     def _is_stuck(self) -> bool:
         """Whether native code has not come back long after a cancel."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 
 from engine.errors import ContextError
 from engine.llm.backend import ABORTED, CONTEXT_FULL, DECODED, Model
@@ -15,6 +16,8 @@ from engine.service import CancelToken
 
 __all__ = ["Session", "common_prefix", "peak_rss_mb"]
 
+SLOW_STEP_S = 0.05
+"""A step of decoding from which on the abort callback, about 1.5 ms per step, is worth its time."""
 PREFILL_CHUNK = 256
 """Tokens per call: large enough for the fast kernels, small enough to show progress."""
 
@@ -45,6 +48,7 @@ class Session:
     def __init__(self, model: Model) -> None:
         self._model = model
         self._cached: list[int] = []
+        self._step_s = 0.0
 
     def answer(
         self, prompt: Sequence[int], sampling: Sampling, max_tokens: int, stop: tuple[str, ...], cancel: CancelToken
@@ -89,6 +93,14 @@ class Session:
             if not last:
                 yield Prefilled(done, len(prompt), start)
 
+    def _step(self, token: int, cancel: CancelToken) -> bool:
+        """Decode one token; where a step takes long, a cancel ends it midway."""
+        begun = time.perf_counter()
+        with self._model.abort_when(cancel) if self._step_s > SLOW_STEP_S else nullcontext():
+            done = self._compute([token], want_logits=True)
+        self._step_s = time.perf_counter() - begun
+        return done
+
     def _compute(self, tokens: Sequence[int], *, want_logits: bool) -> bool:
         """Decode tokens after the cached ones; on a cancel or a full context put the cache back and return False."""
         code = self._model.decode(tokens, len(self._cached), want_logits=want_logits)
@@ -125,7 +137,8 @@ class Session:
                 if text.stopped or cancel.cancelled:
                     reason = "stop" if text.stopped else "cancelled"
                     break
-                if made < max_tokens and not self._compute([token], want_logits=True):
+                if made < max_tokens and not self._step(token, cancel):
+                    reason = "cancelled" if cancel.cancelled else "length"
                     break
         finally:
             sampler.close()

@@ -40,7 +40,8 @@ def test_loading_goes_on_behind_the_scenes_and_tells_its_end(model: LanguageMode
 def test_model_that_cannot_be_loaded_says_why(tmp_path: Path) -> None:
     model = LanguageModel(LoadModel(tmp_path / "none.gguf", 1024, 0))
     model.start()
-    assert model.wait(60.0)
+    with pytest.raises(ModelFileError, match="not there"):
+        model.wait(60.0)
     assert model.state.state == "failed"
     assert "not there" in model.state.detail
     with pytest.raises(ModelFileError, match="not there"):
@@ -77,6 +78,8 @@ def test_killed_model_process_costs_the_answer_and_not_the_next(model: LanguageM
     os.kill(model.pid, signal.SIGKILL)
     with pytest.raises(ProcessCrashed, match="starts again by itself"):
         list(events)
+    model.start()
+    assert model.wait(60.0)
     assert isinstance(list(model.generate(LONG, Sampling(), 3))[-1], Generated)
 
 
