@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Qt, QUrl, Signal, Slot
@@ -28,6 +29,17 @@ def confirm(parent: QWidget, question: str, detail: str, verb: str) -> bool:
     return agreed
 
 
+PROGRAM_SUFFIXES = frozenset(
+    "appimage bat cmd com command cpl desktop exe hta jar js jse lnk msc msi ps1 py pyw reg scr sh vbe vbs wsf".split()
+)
+
+
+def is_program(path: Path) -> bool:
+    """Tell whether opening a file would run it: documents come from anywhere."""
+    runs = os.name != "nt" and os.access(path, os.X_OK) and path.read_bytes()[:2] == b"#!"
+    return path.suffix.lower().removeprefix(".") in PROGRAM_SUFFIXES or runs
+
+
 class Opener(QObject):
     """Open links and files in other programs, after a click of the user only."""
 
@@ -48,9 +60,12 @@ class Opener(QObject):
 
     @Slot(str)
     def on_file(self, path: str) -> None:
-        """Open a file in its own program."""
+        """Open a file in its own program; one that the system would run is shown in its folder instead."""
         name = file_name(path)
         if not Path(path).exists():
             self.trouble.emit(f"{name} is no longer at its place: it was moved or deleted.")
+        elif is_program(Path(path)):
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(Path(path).parent)))
+            self.trouble.emit(f"{name} is a program, so Hola opened its folder and not the file.")
         elif not QDesktopServices.openUrl(QUrl.fromLocalFile(path)):
             self.trouble.emit(f"No program opens {name}: choose one in your system's settings.")

@@ -121,6 +121,8 @@ class Tour:
         self._wait_for_model()
         problems = [problem for question in QUESTIONS for problem in self._ask(question)]
         self._show_panels()
+        use = window.engine.memory()
+        _say(f"Memory: window {use.app_mb:.0f} MB, model {use.model_mb:.0f} MB, library {use.library_mb:.0f} MB")
         self._close()
         if problems:
             raise TourFailed(" ".join(problems))

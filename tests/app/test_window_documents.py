@@ -2,8 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
-from PySide6.QtGui import QDragEnterEvent, QDropEvent
+from PySide6.QtGui import QDesktopServices, QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -76,3 +77,16 @@ def test_cancelling_a_paused_job_lets_it_end(window: MainWindow, engine: FakeEng
     engine.library.gate.set()
     qtbot.waitUntil(lambda: not window.library.busy)
     assert engine.library.cancelled == 1
+
+
+@pytest.mark.parametrize("name", ["run.bat", "Invoice.PDF.js", "start.desktop"])
+def test_a_source_that_the_system_would_run_is_shown_in_its_folder(
+    window: MainWindow, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    opened: list[str] = []
+    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()) is None)
+    (tmp_path / name).write_text("echo", "utf-8")
+    (tmp_path / "plain.txt").write_text("text", "utf-8")
+    window.opener.on_file(str(tmp_path / name))
+    window.opener.on_file(str(tmp_path / "plain.txt"))
+    assert opened == [str(tmp_path), str(tmp_path / "plain.txt")]
