@@ -6,7 +6,7 @@ The folder of an embedder holds an ONNX model, its tokenizer and `card.json`, wh
 from __future__ import annotations
 
 import json
-import os
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import EmbedderError
+from engine.scaling.probe import physical_cores
 
 __all__ = ["BATCH", "Embedder", "tokenizer_file"]
+
+logger = logging.getLogger(__name__)
 
 BATCH = 4
 """Texts per call. Sorted by length, 2 to 4 measured best on 2 cores: 138 chunks/s against 88 at 16 and 25 at 256."""
@@ -37,7 +40,7 @@ class Embedder:
         card = _read_card(folder)
         self.name = str(card["name"])
         self.dimension = int(card["dimension"])
-        self._model = _load(folder, card, threads or _physical_cores())
+        self._model = _load(folder, card, threads or physical_cores())
 
     def embed_passages(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return vectors of unit length, shape (texts, dimension). Texts of like length in one call cost least."""
@@ -45,7 +48,7 @@ class Embedder:
             return np.empty((0, self.dimension), np.float32)
         try:
             return np.stack(list(self._model.embed(list(texts), batch_size=BATCH))).astype(np.float32, copy=False)
-        except RuntimeError as exc:
+        except _native_errors() as exc:
             raise EmbedderError(
                 f"The embedder failed ({str(exc)[:160]}): restart Hola, or choose another one."
             ) from exc
@@ -88,12 +91,14 @@ def _load(folder: Path, card: dict[str, Any], threads: int) -> Any:
             )
         return TextEmbedding(name, specific_model_path=str(folder), threads=threads, local_files_only=True)
     except Exception as exc:
-        # onnxruntime and fastembed raise many kinds; whatever it is, the embedder can't be used.
+        # The tokenizer's native code raises bare Exceptions: nothing narrower catches a damaged file.
+        logger.exception("embedder")
         raise EmbedderError(f"The embedder in {folder} can't be loaded ({str(exc)[:160]}): install Hola anew.") from exc
 
 
-def _physical_cores() -> int:
-    import psutil
+def _native_errors() -> tuple[type[Exception], ...]:
+    """Return what fastembed, its tokenizer and onnxruntime raise; onnxruntime's have no base of their own."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as native
 
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
+    own = (kind for kind in vars(native).values() if isinstance(kind, type) and issubclass(kind, Exception))
+    return (RuntimeError, ValueError, OSError, KeyError, *own)

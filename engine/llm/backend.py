@@ -18,9 +18,10 @@ from engine.errors import ModelError, ModelFileError
 from engine.llm.preflight import BATCH_TOKENS, Preflight
 from engine.llm.protocol import LoadModel
 from engine.messages import Sampling
+from engine.scaling.probe import physical_cores
 from engine.service import CancelToken
 
-__all__ = ["ABORTED", "CONTEXT_FULL", "DECODED", "Model", "Sampler", "physical_cores"]
+__all__ = ["ABORTED", "CONTEXT_FULL", "DECODED", "Model", "Sampler"]
 
 DECODED, CONTEXT_FULL, ABORTED = 0, 1, 2
 """What `Model.decode` returns."""
@@ -41,14 +42,6 @@ def _write_log(level: int, text: bytes, _data: object) -> None:
 
 # llama.cpp keeps the pointer: it must live as long as the process.
 _log = llama_cpp.llama_log_callback(_write_log)
-
-
-def physical_cores() -> int:
-    """Return the cores this process may use, without the second threads of a core."""
-    import psutil
-
-    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
-    return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
 
 
 class Model:

@@ -11,6 +11,7 @@ from engine.llm.preflight import preflight
 from engine.llm.protocol import CountTokens, Generate, LoadModel, ModelCard, TokenCounts
 from engine.llm.template import ChatTemplate
 from engine.messages import ChatMessage
+from engine.scaling.probe import free_memory_mb
 from engine.service import CancelToken
 
 __all__ = ["ModelService"]
@@ -20,9 +21,7 @@ class _Loaded:
     """A model with its template and session."""
 
     def __init__(self, how: LoadModel) -> None:
-        import psutil
-
-        checked = preflight(how.path, how.context_tokens, psutil.virtual_memory().available)
+        checked = preflight(how.path, how.context_tokens, int(free_memory_mb() * 2**20))
         self.model = Model(checked, how)
         bos, eos = self.model.bos_eos()
         self.template = ChatTemplate(self.model.chat_template(), bos, eos, self.model.control_tokens())

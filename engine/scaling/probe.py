@@ -1,13 +1,14 @@
-"""Reads the memory and the load of the machine; cheap enough for every second. The sole importer of psutil."""
+"""Reads the memory and the load of the machine; cheap enough for every second."""
 
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["MemoryUse", "cpu_load", "free_memory_mb", "memory_use"]
+__all__ = ["MemoryUse", "cpu_load", "free_memory_mb", "memory_use", "physical_cores"]
 
 MIB = 1024 * 1024
 
@@ -41,6 +42,14 @@ def free_memory_mb() -> float:
     import psutil
 
     return float(psutil.virtual_memory().available) / MIB
+
+
+def physical_cores() -> int:
+    """Return the cores this process may use, without the second threads of a core."""
+    import psutil
+
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    return max(1, min(allowed, psutil.cpu_count(logical=False) or allowed))
 
 
 def cpu_load() -> float:
