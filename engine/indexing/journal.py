@@ -116,6 +116,10 @@ class Journal:
             row[0] for row in self._rows(f"SELECT path FROM files WHERE status NOT IN ({marks}) ORDER BY path", final)
         )
 
+    def stored(self) -> frozenset[str]:
+        """Return the paths of which the store may hold chunks."""
+        return frozenset(row[0] for row in self._rows("SELECT path FROM files WHERE stored = 1"))
+
     def roots(self) -> tuple[str, ...]:
         """Return the folders that were indexed."""
         return tuple(row[0] for row in self._rows("SELECT path FROM roots ORDER BY path"))

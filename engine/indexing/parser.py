@@ -11,7 +11,7 @@ from engine.indexing.chunk import Chunk, Chunker
 from engine.indexing.extract import Extracted, extract
 from engine.service import CancelToken
 
-__all__ = ["ParseRequest", "Parsed", "ParserService"]
+__all__ = ["Begun", "ParseRequest", "Parsed", "ParserService"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,11 @@ class ParseRequest:
     """Read this file."""
 
     path: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """The parser is up and takes the file in hand: what happens from now on is the file's doing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +41,13 @@ class ParserService:
         self._tokenizer_file = tokenizer_file
         self._chunker: Chunker | None = None
 
-    def handle(self, request: Any, cancel: CancelToken) -> Iterator[Parsed]:
-        """Answer a ParseRequest by one Parsed; raises ExtractionError."""
+    def handle(self, request: Any, cancel: CancelToken) -> Iterator[Begun | Parsed]:
+        """Answer a ParseRequest by Begun and one Parsed; raises ExtractionError."""
         if cancel.cancelled:
             return
         if self._chunker is None:
             self._chunker = _load_chunker(self._tokenizer_file)
+        yield Begun()
         extracted = extract(request.path)
         yield Parsed(extracted, tuple(self._chunker.chunks(extracted)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Generator, Iterable, Iterator
@@ -100,7 +101,6 @@ def _folders(root: Path, unreadable: list[str]) -> Iterator[list[Path]]:
         unreadable.append(f"The folder {error.filename} can't be opened ({error.strerror}): check its permissions.")
 
     for folder, subfolders, names in os.walk(root, onerror=report, followlinks=True):
-        files = []
         try:
             status = Path(folder).stat()
             if (status.st_dev, status.st_ino) in seen and status.st_ino:
@@ -108,10 +108,19 @@ def _folders(root: Path, unreadable: list[str]) -> Iterator[list[Path]]:
                 continue
             seen.add((status.st_dev, status.st_ino))
             subfolders[:] = sorted(name for name in subfolders if not is_noise(name))
-            files = [Path(folder, name) for name in sorted(names) if not is_noise(name)]
-            files = [file for file in files if file.is_file()]
         except OSError as error:
-            # It was taken away meanwhile, or its files may be listed and not opened.
+            # It was taken away meanwhile, or may be listed and not entered.
             subfolders.clear()
             report(error)
-        yield files
+            continue
+        yield [Path(folder, name) for name in sorted(names) if not is_noise(name) and _may_be_file(folder, name)]
+
+
+def _may_be_file(folder: str, name: str) -> bool:
+    """Whether a name stands for a file, or for something that can't be looked at now."""
+    try:
+        return stat.S_ISREG(Path(folder, name).stat().st_mode)
+    except FileNotFoundError:
+        return False
+    except OSError as exc:
+        return exc.errno != errno.ELOOP

@@ -14,7 +14,7 @@ from engine.errors import LibraryError, ProcessCrashed, ProcessError
 from engine.indexing.journal import Journal
 from engine.library.protocol import Busy, Index, LibraryConfig, Pause, Remove, Search, Stats, WarmUp
 from engine.library.texts import StoredText, Texts
-from engine.messages import Document, DocumentStatus, IndexEvent, LibraryStats, SearchResult
+from engine.messages import Document, IndexEvent, LibraryStats, SearchResult
 from engine.process import ChildProcess
 from engine.service import Service
 
@@ -55,9 +55,11 @@ class Library:
         )
         self._journal = Journal(data.journal)
         self._texts = Texts(data.library)
+        self._busy = False
+        self._closed = False
         self._paused = self._journal.note("paused") == "1"
         # The text of the last document is asked for once per citation.
-        self._last_text = lru_cache(maxsize=1)(self._texts.load)
+        self._last_text = lru_cache(maxsize=1)(lambda path, _changed: self._texts.load(path))
 
     @property
     def pid(self) -> int | None:
@@ -79,7 +81,7 @@ class Library:
 
     def has_ready_documents(self) -> bool:
         """Whether there is anything to search."""
-        return self._journal.has(DocumentStatus.READY)
+        return self._journal.has_chunks()
 
     def index(self, paths: Sequence[Path]) -> Iterator[IndexEvent]:
         """Bring files and folders up to date; with no paths go on with what is unfinished.
@@ -95,7 +97,6 @@ class Library:
     def remove(self, paths: Sequence[Path]) -> int:
         """Take documents (or all below a folder) out of the library; the files stay. Returns how many."""
         removed = self._child.request(Remove(tuple(path.absolute() for path in paths))).result()
-        self._last_text.cache_clear()
         return int(removed.documents)
 
     def search(self, query: str, limit: int) -> SearchResult:
@@ -129,10 +130,12 @@ class Library:
 
     def yield_to_answer(self, busy: bool) -> None:
         """Let indexing take little of the machine while an answer is made."""
+        self._busy = busy
         self._tell(Busy(busy))
 
     def close(self) -> None:
         """End the library process; unfinished work goes on at the next start."""
+        self._closed = True
         self._child.close()
         self._journal.close()
 
@@ -140,13 +143,15 @@ class Library:
         try:
             self._child.request(WarmUp())
         except ProcessError:
-            logger.warning("the library process does not start", exc_info=True)
+            if not self._closed:
+                logger.warning("the library process does not start", exc_info=True)
 
     def _stored(self, path: str) -> StoredText:
         entry = self._journal.entry(path)
         if entry is None:
             raise LibraryError(f"{Path(path).name} is not in the library: add it first.")
-        stored: StoredText = self._last_text(path)
+        # A text is replaced together with its status, so the time of the last change tells old from new.
+        stored: StoredText = self._last_text(path, entry.document.updated)
         return stored
 
     def _set_paused(self, on: bool) -> None:
@@ -160,18 +165,27 @@ class Library:
             try:
                 self._child.request(message)
             except ProcessError:
-                logger.warning("the library process did not hear %s", message, exc_info=True)
+                if not self._closed:
+                    logger.warning("the library process did not hear %s", message, exc_info=True)
 
     def _run(self, request: Index) -> Iterator[IndexEvent]:
         for attempt in range(RESUMES + 1):
-            reply = self._child.request(request, priority=JOB_PRIORITY)
+            try:
+                reply = self._child.request(request, priority=JOB_PRIORITY)
+            except ProcessError:
+                if self._closed:
+                    return
+                raise
+            # A process that was just started has not heard of the answer that is being made.
+            self._tell(Busy(self._busy))
             try:
                 yield from reply
                 return
             except ProcessCrashed:
+                if self._closed:
+                    return
                 if attempt == RESUMES:
                     raise
                 logger.warning("the library process died while indexing: going on", exc_info=True)
             finally:
                 reply.close()
-                self._last_text.cache_clear()

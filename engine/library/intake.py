@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import logging
+import stat
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.errors import LibraryError
 from engine.indexing.journal import Entry, Journal
-from engine.indexing.walk import Found, walk
+from engine.indexing.walk import Found, is_missing, walk_by_steps
 from engine.messages import Document, DocumentStatus
 
 __all__ = ["Intake", "content_hash", "take_in"]
+
+logger = logging.getLogger(__name__)
 
 BLOCK_BYTES = 4 * 2**20
 
@@ -30,10 +34,13 @@ class Intake:
     """Rows that changed, to be told."""
 
 
-def take_in(journal: Journal, paths: Sequence[Path], rebuild: bool) -> Iterator[Intake | None]:
+def take_in(journal: Journal, paths: Iterable[Path], rebuild: bool) -> Iterator[Intake | None]:
     """Walk the paths and queue what is new or changed; yields None between steps, and the Intake at last."""
-    found = walk(paths)
-    yield None
+    found = yield from walk_by_steps(paths)
+    for sentence in found.unreadable:
+        logger.warning("%s", sentence)
+    if found.unreadable and not found.files:
+        raise LibraryError(found.unreadable[0])
     intake = Intake()
     for number, file in enumerate(found.files):
         yield from _look_at(journal, intake, file, rebuild)
@@ -41,7 +48,11 @@ def take_in(journal: Journal, paths: Sequence[Path], rebuild: bool) -> Iterator[
             yield None
     journal.add_roots(str(root) for root in found.roots)
     present = {str(file) for file in found.files}
-    intake.gone = [each.path for each in journal.documents() if each.path not in present and _is_gone(each.path, found)]
+    for number, each in enumerate(journal.documents()):
+        if each.path not in present and _is_gone(each.path, found):
+            intake.gone.append(each.path)
+        if number % 256 == 255:
+            yield None
     yield intake
 
 
@@ -49,11 +60,23 @@ def _look_at(journal: Journal, intake: Intake, file: Path, rebuild: bool) -> Ite
     path = str(file)
     try:
         path.encode("utf-8")
-        status = file.stat()
-    except (UnicodeEncodeError, OSError):
-        # The name is no text, or it went away meanwhile: there is nothing to show or to cite.
+    except UnicodeEncodeError:
+        # The name is no text: it can't be shown or cited.
         return
     entry = journal.entry(path)
+    try:
+        status = file.stat()
+    except FileNotFoundError:
+        return
+    except OSError:
+        if entry is not None and entry.document.status.is_final:
+            # What can't be looked at now may be as it was.
+            intake.settled.append(path)
+            return
+        # The parser meets the same trouble and tells it with the file's name.
+        intake.changed.append(journal.enqueue(path, 0, 0, ""))
+        intake.queued.append(path)
+        return
     if entry is not None and not entry.document.status.is_final:
         intake.queued.append(path)
         return
@@ -62,11 +85,13 @@ def _look_at(journal: Journal, intake: Intake, file: Path, rebuild: bool) -> Ite
         intake.settled.append(path)
         return
     digest = ""
-    for block in content_hash(file):
-        digest = block or digest
-        yield None
+    if stat.S_ISREG(status.st_mode):
+        # Opening a named pipe waits for a writer, perhaps for ever.
+        for block in content_hash(file):
+            digest = block or digest
+            yield None
     if entry is not None and not rebuild and _is_same(entry, digest):
-        journal.touch(path, status.st_mtime_ns)
+        journal.touch(path, status.st_size, status.st_mtime_ns)
         intake.settled.append(path)
         return
     intake.changed.append(journal.enqueue(path, status.st_size, status.st_mtime_ns, digest))
@@ -81,7 +106,7 @@ def _is_gone(path: str, found: Found) -> bool:
     """Whether a file that was not found lies where this walk would have found it."""
     file = Path(path)
     below = any(root in file.parents for root in found.roots)
-    return (below or file in found.files) and not file.exists()
+    return below and is_missing(file)
 
 
 def content_hash(file: Path) -> Iterator[str]:

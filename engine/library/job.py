@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from engine.errors import ExtractionError, ProcessCrashed, ProcessError, ProcessTimeout, UnsupportedFile
 from engine.indexing.journal import Journal
-from engine.indexing.parser import Parsed, ParseRequest
+from engine.indexing.parser import Begun, Parsed, ParseRequest
 from engine.library.embed import Embedder
 from engine.library.pace import Pace
 from engine.library.store import Row, Store
@@ -36,6 +36,12 @@ TRIES_PER_FILE = 3
 """How often a file may be in the parser's hands when the parser dies, before the file is held to be the cause."""
 ATTEMPTS_PER_FILE = 8
 """The same for the end of everything: a program that is killed again and again is seldom a file's fault."""
+SUSPECT_AFTER = 3
+"""From so many begins without an end on a file is worked on alone, so that no other file shares its blame."""
+START_LIMIT_S = 120.0
+DEAD_STARTS = 3
+"""So many parsers in a row that end before they have a file in hand end the job."""
+PARSER_GRACE_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,7 @@ class Desk:
     store: Store
     embedder: Embedder
     texts: Texts
-    parser: ChildProcess
+    make_parser: Callable[[], ChildProcess]
     parse_timeout_s: float
     pace: Pace
 
@@ -61,6 +67,21 @@ class _Work:
     pages: int
     vectors: npt.NDArray[np.float32]
     done: int = 0
+
+
+@dataclass(slots=True)
+class _Reading:
+    """A file in the parser's hands."""
+
+    path: str
+    reply: Reply
+    number: int
+    """1 at the first try."""
+    is_fresh: bool
+    """Whether it is the first file of this parser."""
+    deadline: float
+    """By the monotonic clock, in seconds: of the parser's start, then of the file."""
+    begun: bool = False
 
 
 @dataclass(slots=True)
@@ -82,7 +103,10 @@ class Worker:
     def __init__(self, desk: Desk, paths: list[str]) -> None:
         self._desk = desk
         self._queue = deque(paths)
-        self._parsing: tuple[str, Reply, int] | None = None
+        self._parser = desk.make_parser()
+        self._reading: _Reading | None = None
+        self._dead_starts = 0
+        self._suspect = ""
         self._parsed: deque[_Work] = deque()
         self._lot: list[_Work] = []
         self._batches: deque[list[tuple[_Work, int]]] = deque()
@@ -92,7 +116,7 @@ class Worker:
     @property
     def finished(self) -> bool:
         """Whether nothing is left to do."""
-        return not (self._queue or self._parsing or self._parsed or self._lot or self._news)
+        return not (self._queue or self._reading or self._parsed or self._lot or self._news)
 
     @property
     def waiting(self) -> tuple[str, ...]:
@@ -100,10 +124,11 @@ class Worker:
         return tuple(self._queue)
 
     def close(self) -> None:
-        """Let go of the parser."""
-        if self._parsing is not None:
-            self._parsing[1].close()
-            self._parsing = None
+        """End the parser."""
+        if self._reading is not None:
+            self._reading.reply.close()
+            self._reading = None
+        self._parser.close(PARSER_GRACE_S)
 
     def news(self) -> Iterator[IndexEvent]:
         """Take out what happened since the last call."""
@@ -125,64 +150,96 @@ class Worker:
 
     def _tend_parser(self) -> None:
         """Take what the parser has made and keep it busy, as far as the embedder keeps up."""
-        if self._parsing is not None:
-            self._take_parsed(*self._parsing)
+        if self._reading is not None:
+            self._take_parsed(self._reading)
         waiting = sum(len(work.parsed.chunks) for work in self._parsed)
-        if self._parsing is None and self._queue and waiting < PARSED_AHEAD:
-            self._hand_over(self._queue.popleft(), 1)
+        if self._reading is None and self._queue and waiting < PARSED_AHEAD and self._may_begin():
+            self._hand_over(self._queue.popleft())
 
-    def _hand_over(self, path: str, number: int) -> None:
-        desk = self._desk
-        if desk.journal.entry(path) is None:
+    def _may_begin(self) -> bool:
+        """Whether the next file may be worked on together with those that are: one that may end the program may not."""
+        if not (self._parsed or self._lot):
+            return True
+        entry = self._desk.journal.entry(self._queue[0])
+        return self._suspect not in {work.path for work in (*self._parsed, *self._lot)} and (
+            entry is None or entry.attempts < SUSPECT_AFTER
+        )
+
+    def _hand_over(self, path: str) -> None:
+        journal = self._desk.journal
+        entry = journal.entry(path)
+        if entry is None:
             return
-        if desk.journal.begin(path) > ATTEMPTS_PER_FILE:
-            self._end(
-                path, DocumentStatus.FAILED, f"{Path(path).name} seems to end the program: rebuild it to try again."
-            )
+        self._suspect = path if entry.attempts >= SUSPECT_AFTER else ""
+        if journal.begin(path) > ATTEMPTS_PER_FILE:
+            reason = f"{Path(path).name} seems to end the program: rebuild it to try again."
+            self._end(path, DocumentStatus.FAILED, reason)
             return
         self._tell(path)
-        request = ParseRequest(Path(path))
-        self._parsing = path, desk.parser.request(request, timeout_s=desk.parse_timeout_s), number
+        self._read(path, 1)
 
-    def _take_parsed(self, path: str, reply: Reply, number: int) -> None:
-        name = Path(path).name
+    def _read(self, path: str, number: int) -> None:
+        is_fresh = self._parser.pid is None
+        reply = self._parser.request(ParseRequest(Path(path)))
+        self._reading = _Reading(path, reply, number, is_fresh, time.monotonic() + START_LIMIT_S)
+
+    def _take_parsed(self, reading: _Reading) -> None:
         try:
-            parsed = reply.poll()
-            if parsed is None and not reply.finished:
+            parsed = reading.reply.poll()
+            if isinstance(parsed, Begun):
+                self._dead_starts = 0
+                reading.begun = True
+                reading.deadline = time.monotonic() + self._desk.parse_timeout_s
                 return
-            self._parsing = None
+            if parsed is None and not reading.reply.finished:
+                if time.monotonic() > reading.deadline:
+                    self._parser.kill()
+                    raise ProcessTimeout("The parser process took too long and was ended.")
+                return
+            self._reading = None
             if isinstance(parsed, Parsed):
-                reply.close()
-                self._take_up(path, parsed)
-        except UnsupportedFile as error:
-            self._parsing = None
-            self._end(path, DocumentStatus.SKIPPED, error.sentence)
+                reading.reply.close()
+                self._take_up(reading.path, parsed)
         except ExtractionError as error:
-            self._parsing = None
-            self._end(path, DocumentStatus.FAILED, error.sentence)
-        except ProcessTimeout as error:
-            self._parsing = None
-            detail = (
-                "too much memory" if "MiB" in error.sentence else f"more than {self._desk.parse_timeout_s:.0f} seconds"
-            )
-            self._end(
-                path,
-                DocumentStatus.FAILED,
-                f"{name} needs {detail} to read: split it, or raise the limit in the settings.",
-            )
-        except ProcessCrashed:
-            self._parsing = None
-            if number < TRIES_PER_FILE:
-                self._hand_over(path, number + 1)
-            else:
-                self._end(
-                    path,
-                    DocumentStatus.FAILED,
-                    f"{name} crashes the parser: save it anew in its own program, or leave it out.",
-                )
+            self._reading = None
+            status = DocumentStatus.SKIPPED if isinstance(error, UnsupportedFile) else DocumentStatus.FAILED
+            self._end(reading.path, status, error.sentence)
         except ProcessError as error:
-            self._parsing = None
-            self._end(path, DocumentStatus.FAILED, f"{name} could not be read ({error.sentence.rstrip('.')}).")
+            self._reading = None
+            self._parser_failed(reading, error)
+
+    def _parser_failed(self, reading: _Reading, error: ProcessError) -> None:
+        """Blame the file for what befell the parser while it had it in hand, but for nothing else."""
+        name = Path(reading.path).name
+        if not reading.begun:
+            self._dead_starts += 1
+            if self._dead_starts >= DEAD_STARTS:
+                raise error
+            self._renew_parser()
+            self._read(reading.path, reading.number)
+        elif isinstance(error, ProcessTimeout) and "MiB" in error.sentence and not reading.is_fresh:
+            # The memory may be what the files before have left behind.
+            self._read(reading.path, reading.number)
+        elif isinstance(error, ProcessTimeout):
+            seconds = f"more than {self._desk.parse_timeout_s:.0f} seconds"
+            detail = "too much memory" if "MiB" in error.sentence else seconds
+            reason = f"{name} needs {detail} to read: split it, or raise the limit in the settings."
+            self._end(reading.path, DocumentStatus.FAILED, reason)
+        elif isinstance(error, ProcessCrashed):
+            self._renew_parser()
+            if reading.number < TRIES_PER_FILE:
+                self._read(reading.path, reading.number + 1)
+            else:
+                reason = f"{name} crashes the parser: save it anew in its own program, or leave it out."
+                self._end(reading.path, DocumentStatus.FAILED, reason)
+        else:
+            reason = f"{name} could not be read ({error.sentence.rstrip('.')})."
+            self._end(reading.path, DocumentStatus.FAILED, reason)
+
+    def _renew_parser(self) -> None:
+        """Take a new parser, as the old one would wait longer and longer before it starts again."""
+        self._parser.close(0.0)
+        self._parser = self._desk.make_parser()
 
     def _take_up(self, path: str, parsed: Parsed) -> None:
         entry = self._desk.journal.entry(path)

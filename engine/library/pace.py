@@ -15,18 +15,18 @@ class Pace:
 
     def __init__(self, paused: bool) -> None:
         self.paused = paused
-        self._answers = 0
+        self._answering = False
         self._rest_until = 0.0
 
     def answering(self, on: bool) -> None:
-        """An answer begins or ends."""
-        self._answers = max(0, self._answers + (1 if on else -1))
-        if not self._answers:
+        """An answer begins or ends; there is one at a time, so what was told last holds."""
+        self._answering = on
+        if not on:
             self._rest_until = 0.0
 
     def worked(self, seconds: float) -> None:
         """Note how long a step took, in seconds."""
-        if self._answers:
+        if self._answering:
             self._rest_until = time.monotonic() + REST_PER_WORK * seconds
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import shutil
+import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +13,7 @@ from typing import Any
 from engine.errors import LibraryError
 from engine.indexing.journal import Journal
 from engine.indexing.parser import ParserService
+from engine.indexing.walk import is_missing
 from engine.library.embed import Embedder, tokenizer_file
 from engine.library.intake import Intake, take_in, under
 from engine.library.job import Desk, Worker
@@ -20,6 +21,7 @@ from engine.library.pace import Pace
 from engine.library.protocol import Busy, Index, LibraryConfig, Pause, Remove, Removed, Search, Stats, WarmUp
 from engine.library.store import Store
 from engine.library.texts import Texts
+from engine.library.turn import Turn
 from engine.messages import (
     Document,
     DocumentChanged,
@@ -50,6 +52,7 @@ class LibraryService:
         self._config = config
         self._journal = Journal(config.journal)
         self._texts = Texts(config.folder)
+        self._turn = Turn(config.folder / "turn.sqlite")
         self._pace = Pace(paused=self._journal.note("paused") == "1")
         self._embedder: Embedder | None = None
         self._store: Store | None = None
@@ -95,19 +98,27 @@ class LibraryService:
         foreign = bool(made_with) and made_with != embedder.name
         if foreign and not anew:
             raise LibraryError("The library was made with another embedder: rebuild it to use this one.")
+        if anew and (foreign or not self._is_sound(embedder.dimension)):
+            # First the journal: what is ready in it would be held for unchanged after a crash, and never come back.
+            self._journal.requeue_all()
+            if self._store is not None:
+                self._store.close()
+                self._store = None
+            Store.destroy(self._config.folder)
         if self._store is None:
-            try:
-                self._store = Store(self._config.folder, embedder.dimension)
-            except LibraryError:
-                if not anew:
-                    raise
-                shutil.rmtree(self._config.folder / "chunks.lance", ignore_errors=True)
-                self._store = Store(self._config.folder, embedder.dimension)
-        if foreign:
-            self._store.clear()
+            self._store = Store(self._config.folder, embedder.dimension)
         if made_with != embedder.name:
             self._journal.set_note("embedder", embedder.name)
         return self._store
+
+    def _is_sound(self, dimension: int) -> bool:
+        try:
+            if self._store is None:
+                self._store = Store(self._config.folder, dimension)
+            self._store.read_through()
+        except LibraryError:
+            return False
+        return True
 
     def _warm_up(self) -> None:
         try:
@@ -131,9 +142,14 @@ class LibraryService:
 
     def _remove(self, request: Remove) -> Iterator[Any]:
         paths = under(self._journal, request.paths)
-        while self._maintaining:
-            yield IDLE
-        self._forget(paths)
+        yield from self._take_turn()
+        try:
+            while self._maintaining:
+                yield IDLE
+            self._open_store().refresh()
+            self._forget(paths)
+        finally:
+            self._turn.release()
         yield Removed(len(paths))
 
     def _forget(self, paths: Sequence[str]) -> None:
@@ -173,8 +189,35 @@ class LibraryService:
                 return
             yield IDLE
         self._indexing = True
+        try:
+            yield from self._take_turn()
+        except BaseException:
+            self._indexing = False
+            raise
+        try:
+            store = self._open_store(anew=request.rebuild and not request.paths)
+            store.refresh()
+            desk = Desk(
+                self._journal,
+                store,
+                self._open_embedder(),
+                self._texts,
+                self._make_parser,
+                self._config.parse_timeout_s,
+                self._pace,
+            )
+            yield from self._run(request, desk, cancel)
+        finally:
+            self._turn.release()
+            self._indexing = False
+
+    def _take_turn(self) -> Iterator[Any]:
+        for _ in self._turn.take():
+            yield IDLE
+
+    def _make_parser(self) -> ChildProcess:
         config = self._config
-        parser = ChildProcess(
+        return ChildProcess(
             "parser process",
             ParserService,
             (tokenizer_file(config.embedder),),
@@ -182,17 +225,9 @@ class LibraryService:
             memory_limit_mb=config.parse_memory_mb,
             niceness=PARSER_NICENESS,
         )
-        try:
-            store = self._open_store(anew=request.rebuild and not request.paths)
-            desk = Desk(
-                self._journal, store, self._open_embedder(), self._texts, parser, config.parse_timeout_s, self._pace
-            )
-            yield from self._run(request, desk, cancel)
-        finally:
-            parser.close(0.2)
-            self._indexing = False
 
     def _run(self, request: Index, desk: Desk, cancel: CancelToken) -> Iterator[Any]:
+        self._drop_strangers(desk.store)
         intake = Intake()
         for step in self._take_in(request):
             if cancel.cancelled:
@@ -200,7 +235,8 @@ class LibraryService:
             if step is not None:
                 intake = step
             yield STEP
-        self._forget(intake.gone)
+        if intake.gone:
+            self._forget(intake.gone)
         for path in intake.gone:
             yield DocumentChanged(Document(path, DocumentStatus.REMOVED))
         for document in intake.changed:
@@ -216,15 +252,25 @@ class LibraryService:
         yield from self._maintain(at_end=True)
         yield self._finished(intake, worker, cancelled=cancel.cancelled)
 
+    def _drop_strangers(self, store: Store) -> None:
+        """Remove chunks of files that the journal does not know, as after its loss: adding them would double them."""
+        stored = self._journal.stored()
+        strangers = [path for path in store.chunks_per_document() if path not in stored]
+        if strangers:
+            logger.warning("chunks of %d files that are not listed are removed", len(strangers))
+            store.remove(strangers)
+
     def _take_in(self, request: Index) -> Iterator[Intake | None]:
         if request.paths:
             yield from take_in(self._journal, request.paths, request.rebuild)
         elif request.rebuild:
             every = [Path(document.path) for document in self._journal.documents()]
-            present = [path for path in every if path.exists()]
+            gone = {path for path in every if is_missing(path)}
+            # What can't be reached now stays as it is.
+            present = [path for path in every if path not in gone and os.access(path, os.F_OK)]
             for step in take_in(self._journal, present, True):
                 if step is not None:
-                    step.gone += [str(path) for path in every if path not in set(present)]
+                    step.gone += sorted(map(str, gone))
                 yield step
         else:
             yield Intake(queued=list(self._journal.unfinished()))
@@ -273,30 +319,34 @@ class LibraryService:
             while not running.done():
                 yield IDLE
             running.result()
+        except LibraryError:
+            # The documents are stored and found all the same; the next job tries again.
+            logger.warning("the upkeep of the library failed", exc_info=True)
         finally:
             self._maintaining = False
 
     def _give_up(self, path: str) -> Iterator[IndexEvent]:
-        """Leave a file out that was cancelled: what the store holds of it, from before, goes too."""
+        """Leave a file out that was cancelled; its former content stays until it is added again."""
         entry = self._journal.entry(path)
         if entry is None or entry.document.status.is_final:
             return
-        if entry.stored:
+        if entry.stored and not entry.document.chunks:
+            # A killed run may have stored chunks that no row of the journal counts.
             self._open_store().remove([path])
             self._texts.remove(path)
-        self._journal.enqueue(path, 0, 0, "")
-        yield DocumentChanged(self._journal.end(path, DocumentStatus.SKIPPED, CANCELLED))
+        yield DocumentChanged(self._journal.give_up(path, CANCELLED))
 
     def _finished(self, intake: Intake, worker: Worker, *, cancelled: bool) -> IndexFinished:
         files = tuple(
             entry.document for path in sorted({*intake.settled, *intake.queued}) if (entry := self._journal.entry(path))
         )
         statuses = [document.status for document in files]
+        settled = set(intake.settled)
         return IndexFinished(
             ready=worker.tally.ready,
             skipped=statuses.count(DocumentStatus.SKIPPED),
             failed=statuses.count(DocumentStatus.FAILED),
-            unchanged=statuses.count(DocumentStatus.READY) - worker.tally.ready,
+            unchanged=sum(each.path in settled and each.status is DocumentStatus.READY for each in files),
             removed=len(intake.gone),
             chunks=worker.tally.chunks,
             files=files,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import shutil
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -109,12 +110,17 @@ class Store:
         """End the search threads."""
         self._searchers.shutdown(wait=False, cancel_futures=True)
 
-    def clear(self) -> None:
-        """Drop all chunks, to begin anew with another embedder."""
-        with _mapped():
-            self._database.drop_table(TABLE)
-            self._table = self._open()
-            self._has_vector_index = False
+    @staticmethod
+    def destroy(folder: Path) -> None:
+        """Delete the table of a folder, whatever state it is in; no store may be open there."""
+        table = folder / f"{TABLE}.lance"
+        try:
+            if table.exists():
+                shutil.rmtree(table)
+        except OSError as exc:
+            raise LibraryError(
+                f"The damaged library {table} can't be deleted ({exc.strerror}): close other programs that use it."
+            ) from exc
 
     # ------------------------------------------------------------ writing
 
@@ -176,6 +182,11 @@ class Store:
 
     # ------------------------------------------------------------ reading
 
+    def refresh(self) -> None:
+        """See what other processes have stored since the table was opened."""
+        with _mapped():
+            self._table.checkout_latest()
+
     def count(self) -> int:
         """Return the number of chunks."""
         with _mapped():
@@ -193,6 +204,13 @@ class Store:
             found = self._table.search().select(["document"]).limit(None).to_arrow()
         counted = found["document"].value_counts()
         return {row["values"]: row["counts"] for row in counted.to_pylist()}
+
+    def read_through(self) -> None:
+        """Read all that is stored and use all indexes; raises LibraryError if anything is damaged."""
+        with _mapped():
+            for _ in self._table.search().limit(None).to_batches():
+                continue
+        self.hybrid_search("a", np.full(self._dimension, self._dimension**-0.5, np.float32), 1)
 
     def bytes_on_disk(self) -> int:
         """Return the size of the table's files."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +40,8 @@ class Texts:
         data = zlib.compress(json.dumps(content, ensure_ascii=False).encode("utf-8", "replace"), 1)
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         target = self._file(path)
-        fresh = target.with_suffix(f".{os.getpid()}.new")
+        # One process writes: what a killed one left under this name is overwritten.
+        fresh = target.with_suffix(".new")
         try:
             fresh.write_bytes(data)
             fresh.replace(target)

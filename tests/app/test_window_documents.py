@@ -84,7 +84,12 @@ def test_a_source_that_the_system_would_run_is_shown_in_its_folder(
     window: MainWindow, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
 ) -> None:
     opened: list[str] = []
-    monkeypatch.setattr(QDesktopServices, "openUrl", lambda url: opened.append(url.toLocalFile()) is None)
+
+    def remember(url: QUrl) -> bool:
+        opened.append(url.toLocalFile())
+        return True
+
+    monkeypatch.setattr(QDesktopServices, "openUrl", remember)
     (tmp_path / name).write_text("echo", "utf-8")
     (tmp_path / "plain.txt").write_text("text", "utf-8")
     window.opener.on_file(str(tmp_path / name))
