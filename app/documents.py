@@ -31,6 +31,8 @@ __all__ = ["DocumentsPanel", "job_text"]
 
 def job_text(progress: IndexProgress) -> str:
     """Return the whole job in one line."""
+    if not progress.total:
+        return "Looking for new and changed files"
     words = f"{progress.done} of {progress.total} files"
     if progress.paused:
         return f"Paused at {words}"

@@ -22,7 +22,9 @@ __all__ = ["IDLE", "STEP", "Cancel", "CancelToken", "Done", "Failure", "Occurred
 
 logger = logging.getLogger(__name__)
 
-IDLE_WAIT_S = 0.01
+IDLE_WAIT_S, LONG_IDLE_WAIT_S = 0.01, 0.1
+LONG_IDLE_AFTER = 100
+"""Looks in vain after which a waiting request is looked at less often, so that a paused job costs next to nothing."""
 ORPHAN_GRACE_S = 2.0
 LOG_LIMIT_BYTES = 1_000_000
 
@@ -117,6 +119,7 @@ class _Loop:
         self._jobs: dict[int, _Job] = {}
         self._known: dict[int, _Job] = {}
         self._known_lock = threading.Lock()
+        self._idle_looks = 0
 
     def read(self) -> None:
         """Receive requests; runs in its own thread, so that a cancel arrives while native code works."""
@@ -163,8 +166,10 @@ class _Loop:
         if not self._jobs:
             wait: float | None = None
         elif all(job.idle for job in self._jobs.values()):
-            wait = IDLE_WAIT_S
+            self._idle_looks += 1
+            wait = IDLE_WAIT_S if self._idle_looks < LONG_IDLE_AFTER else LONG_IDLE_WAIT_S
         else:
+            self._idle_looks = 0
             wait = 0.0
         while True:
             try:

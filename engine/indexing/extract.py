@@ -22,7 +22,7 @@ __all__ = ["MOST_CHARACTERS", "Extracted", "Heading", "extract", "page_at"]
 
 MOST_CHARACTERS = 20_000_000
 MOST_PLAIN_BYTES = 4 * MOST_CHARACTERS
-SCAN = 'The file has no text; it may be a scan, and reading scans needs the extra "ocr".'
+SCAN = "The file has no text: it may be a scan, and Hola can't read those yet."
 
 _DOCUMENTS = frozenset(
     [

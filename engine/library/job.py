@@ -148,10 +148,14 @@ class Worker:
 
     # ------------------------------------------------------------ the parser
 
-    def _tend_parser(self) -> None:
-        """Take what the parser has made and keep it busy, as far as the embedder keeps up."""
+    def watch(self) -> None:
+        """Hold the parser to its limits while the job itself rests."""
         if self._reading is not None:
             self._take_parsed(self._reading)
+
+    def _tend_parser(self) -> None:
+        """Take what the parser has made and keep it busy, as far as the embedder keeps up."""
+        self.watch()
         waiting = sum(len(work.parsed.chunks) for work in self._parsed)
         if self._reading is None and self._queue and waiting < PARSED_AHEAD and self._may_begin():
             self._hand_over(self._queue.popleft())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -39,7 +39,7 @@ __all__ = ["LibraryService"]
 
 logger = logging.getLogger(__name__)
 
-TELL_INTERVAL_S = 0.1
+TELL_INTERVAL_S, PAUSED_TELL_INTERVAL_S = 0.1, 1.0
 UPKEEP_EVERY_CHUNKS = 1000
 PARSER_NICENESS = 5
 CANCELLED = "Indexing was cancelled before this file's turn: add it again to index it."
@@ -229,12 +229,16 @@ class LibraryService:
     def _run(self, request: Index, desk: Desk, cancel: CancelToken) -> Iterator[Any]:
         self._drop_strangers(desk.store)
         intake = Intake()
+        told = time.monotonic()
         for step in self._take_in(request):
             if cancel.cancelled:
                 break
             if step is not None:
                 intake = step
             yield STEP
+            if time.monotonic() - told >= TELL_INTERVAL_S:
+                told = time.monotonic()
+                yield IndexProgress(0, 0, 0, 0.0, None)
         if intake.gone:
             self._forget(intake.gone)
         for path in intake.gone:
@@ -282,17 +286,18 @@ class LibraryService:
         while not worker.finished and not cancel.cancelled:
             yield from worker.news()
             now = time.monotonic()
-            if now - told >= TELL_INTERVAL_S:
+            if now - told >= (PAUSED_TELL_INTERVAL_S if self._pace.paused else TELL_INTERVAL_S):
                 told = now
                 yield from worker.fractions()
                 yield self._progress(worker, total, settled, now - begun, queued_bytes)
             if self._pace.holds:
+                worker.watch()
                 yield IDLE
                 continue
             yield STEP if worker.step() else IDLE
             if worker.tally.chunks - kept >= UPKEEP_EVERY_CHUNKS:
                 kept = worker.tally.chunks
-                yield from self._maintain(at_end=False)
+                yield from self._maintain(at_end=False, tend=worker.watch)
         yield from worker.news()
         yield self._progress(worker, total, settled, time.monotonic() - begun, queued_bytes)
 
@@ -308,8 +313,8 @@ class LibraryService:
             paused=self._pace.paused,
         )
 
-    def _maintain(self, *, at_end: bool) -> Iterator[Any]:
-        """Keep the store's indexes in order in another thread; searches go on meanwhile."""
+    def _maintain(self, *, at_end: bool, tend: Callable[[], None] | None = None) -> Iterator[Any]:
+        """Keep the store's indexes in order in another thread; searches go on meanwhile, and `tend` is called."""
         store = self._open_store()
         if not store.needs_upkeep(at_end=at_end):
             return
@@ -317,6 +322,8 @@ class LibraryService:
         try:
             running = self._upkeep.submit(store.upkeep)
             while not running.done():
+                if tend is not None:
+                    tend()
                 yield IDLE
             running.result()
         except LibraryError:
