@@ -30,6 +30,7 @@ from engine.messages import (
     IndexProgress,
     Progress,
     Question,
+    Sources,
     Started,
 )
 
@@ -184,23 +185,29 @@ def ask(
     if not question.strip():
         raise typer.BadParameter("the question is empty", param_hint="QUESTION")
     with console.reporting(), open_engine() as engine:
-        route, finished = listen(engine.ask(Question(question, use_documents=not no_documents)), shown=not as_json)
+        route, finished, searched = listen(
+            engine.ask(Question(question, use_documents=not no_documents)), shown=not as_json
+        )
         if as_json:
             console.print_json(answer_json(question, route, finished))
         else:
             print_sources(finished.citations)
+            if searched and not finished.citations:
+                console.say("Nothing in your documents backs this answer.")
         if finished.reason == "failed":
             raise ModelError("The answer broke off: ask again, or run `hola doctor`.")
 
 
-def listen(events: Iterator[Event], *, shown: bool) -> tuple[str, Finished]:
-    """Print an answer as it comes, and return its route and its end."""
-    route, streamed = "", ""
+def listen(events: Iterator[Event], *, shown: bool) -> tuple[str, Finished, bool]:
+    """Print an answer as it comes; return its route, its end, and whether the library was searched for it."""
+    route, streamed, searched = "", "", False
     finished: Finished | None = None
     with contextlib.closing(cast("Generator[Event]", events)), console.waiting(shown) as status:
         for event in events:
             if isinstance(event, Started):
                 route = event.route
+            elif isinstance(event, Sources):
+                searched = True
             elif isinstance(event, Progress) and not streamed:
                 status.update(f"{event.stage} ...")
             elif isinstance(event, Delta):
@@ -213,16 +220,17 @@ def listen(events: Iterator[Event], *, shown: bool) -> tuple[str, Finished]:
     if finished is None:
         raise ModelError("The answer ended before its time: ask again, or run `hola doctor`.")
     if shown:
-        console.say()
-        if finished.answer.strip() != streamed.strip():
-            console.say(f"\nAfter review:\n{finished.answer}")
-    return route, finished
+        reviewed = finished.answer.strip() != streamed.strip()
+        console.say(f"\n\nAfter review:\n{finished.answer}" if reviewed else "")
+    return route, finished, searched
 
 
 def print_sources(citations: Iterable[Citation]) -> None:
-    """Print "[1] file, page n" for each source once."""
+    """Print "[1] file, page n" with the words that support the answer, each source once."""
     lines = dict.fromkeys(
-        f"[{citation.number}] {Path(citation.path).name}" + (f", page {citation.page}" if citation.page else "")
+        f"[{citation.number}] {Path(citation.path).name}"
+        + (f", page {citation.page}" if citation.page else "")
+        + f': "{" ".join(citation.snippet.split())}"'
         for citation in citations
     )
     if lines:
@@ -264,7 +272,7 @@ def list_documents(as_json: AsJson = False) -> None:
                 (item.status.value, item.path, str(item.pages or ""), str(item.chunks), item.reason)
                 for item in documents
             ]
-            console.print_table("", ("status", "file", "pages", "passages", "reason"), rows)
+            console.print_listing(("status", "file", "pages", "passages", "reason"), rows)
 
 
 @library_commands.command("remove")

@@ -23,6 +23,7 @@ from engine.errors import HolaError, SettingsError
 __all__ = [
     "complain",
     "print_json",
+    "print_listing",
     "print_table",
     "printable",
     "progress_bar",
@@ -102,6 +103,20 @@ def write_json(file: Path, value: Mapping[str, Any]) -> None:
 def print_table(title: str, heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """Write a table to stdout."""
     table = Table(*heads, title=title or None, title_justify="left", show_edge=False)
+    for row in rows:
+        table.add_row(*(printable(cell) for cell in row))
+    Console(file=sys.stdout, markup=False, highlight=False).print(table)
+
+
+def print_listing(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """Write rows with paths whole: folded in a terminal, tab-separated lines for another program."""
+    if not sys.stdout.isatty():
+        for row in rows:
+            say("\t".join(printable(cell) for cell in row))
+        return
+    table = Table(title=None, show_edge=False)
+    for head in heads:
+        table.add_column(head, overflow="fold")
     for row in rows:
         table.add_row(*(printable(cell) for cell in row))
     Console(file=sys.stdout, markup=False, highlight=False).print(table)

@@ -34,6 +34,9 @@ ECHO = 0.3
 """Weight of a word that stood in the question already, as a share."""
 KINSHIP = 0.7
 """Worth of a word that shares only its beginning."""
+ABOUT = 0.4
+"""Share of the question's words that a window has to stand for, half of each if it is only elsewhere in the passage,
+where the answer adds no more than one word or number: a price alone is found in many documents."""
 RUN_COST = 0.08
 """What each further sentence of a run has to gain."""
 
@@ -253,7 +256,11 @@ def _best(claim: _Claim, windows: Sequence[_Window], topics: Sequence[_Topic], a
         )
         support = (fresh + echoed) / total
         about = _amount(word for word in subject if _coverage(word, window) or word.key in topic.heading)
-        if support < MIN_SUPPORT or not _holds(claim, topic, covered, about, bool(subject)):
+        nearby = 0.5 * _amount(word for word in subject if word.key in topic.words)
+        # The question words of a language without spaces are among its pairs: one shared pair has to do.
+        needed = 1 / 3 if any(word.kind == "gram" for word in subject) else ABOUT * _amount(subject)
+        is_about = max(about, 0.5 * about + nearby) >= needed
+        if support < MIN_SUPPORT or not _holds(claim, topic, covered, is_about if subject else None):
             continue
         rank = support + 0.15 * about / max(1.0, _amount(subject)) - RUN_COST * (window.sentences - 1)
         if rank > best_rank + 1e-9:
@@ -320,7 +327,7 @@ def _coverage(word: Word, window: _Window) -> float:
     return KINSHIP if any(_is_kin(word.key, other) for other in window.beginnings.get(word.key[:5], ())) else 0.0
 
 
-def _holds(claim: _Claim, topic: _Topic, covered: Mapping[Word, float], about: float, has_subject: bool) -> bool:
+def _holds(claim: _Claim, topic: _Topic, covered: Mapping[Word, float], is_about: bool | None) -> bool:
     """Refuse a window that shares many words and still lacks what matters: a number, a name, or the subject."""
     if any(word.kind == "number" and not share for word, share in covered.items()):
         return False
@@ -331,7 +338,7 @@ def _holds(claim: _Claim, topic: _Topic, covered: Mapping[Word, float], about: f
         return False
     # One shared word proves little, unless the window is about what was asked.
     strong = _amount(word for word, share in covered.items() if share and word.weight > 0.2)
-    return strong >= 2 or (about > 0.3 if has_subject else len(claim.fresh) + len(claim.echoed) < 3)
+    return strong >= 2 or (len(claim.fresh) + len(claim.echoed) < 3 if is_about is None else is_about)
 
 
 def _amount(words: Iterable[Word]) -> float:

@@ -131,7 +131,7 @@ def test_wrong_usage_exits_with_2(engine: FakeEngine, arguments: list[str]) -> N
 def test_an_answer_is_followed_by_its_sources(engine: FakeEngine) -> None:
     result = hola("ask", "How long is the warranty?")
     assert result.exit_code == 0
-    assert result.stdout == f"{ANSWER}\n\n[1] köhl manual.pdf, page 5\n"
+    assert result.stdout == f'{ANSWER}\n\n[1] köhl manual.pdf, page 5: "lasts 24 months"\n'
     assert engine.questions == [Question("How long is the warranty?")]
     assert engine.closed
 
