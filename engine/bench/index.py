@@ -116,8 +116,8 @@ def _embed_sorted(embedder: Embedder, texts: Sequence[str]) -> float:
     """Return the seconds that the embedder takes for the texts at its best."""
     ordered = sorted(texts, key=len)
     begun = time.perf_counter()
-    for start in range(0, len(ordered), BATCH):
-        embedder.embed_passages(ordered[start : start + BATCH])
+    for start in range(0, len(ordered), embedder.batch):
+        embedder.embed_passages(ordered[start : start + embedder.batch])
     return time.perf_counter() - begun
 
 
