@@ -35,8 +35,7 @@ ECHO = 0.3
 KINSHIP = 0.7
 """Worth of a word that shares only its beginning."""
 ABOUT = 0.4
-"""Share of the question's words that a window has to stand for, half of each if it is only elsewhere in the passage,
-where the answer adds no more than one word or number: a price alone is found in many documents."""
+"""Share of the question's words a window has to have where it proves one word or number only: prices are everywhere."""
 RUN_COST = 0.08
 """What each further sentence of a run has to gain."""
 
@@ -256,11 +255,9 @@ def _best(claim: _Claim, windows: Sequence[_Window], topics: Sequence[_Topic], a
         )
         support = (fresh + echoed) / total
         about = _amount(word for word in subject if _coverage(word, window) or word.key in topic.heading)
-        nearby = 0.5 * _amount(word for word in subject if word.key in topic.words)
-        # The question words of a language without spaces are among its pairs: one shared pair has to do.
+        near = 0.5 * (about + _amount(word for word in subject if word.key in topic.words))
         needed = 1 / 3 if any(word.kind == "gram" for word in subject) else ABOUT * _amount(subject)
-        is_about = max(about, 0.5 * about + nearby) >= needed
-        if support < MIN_SUPPORT or not _holds(claim, topic, covered, is_about if subject else None):
+        if support < MIN_SUPPORT or not _holds(claim, topic, covered, max(about, near) >= needed if subject else None):
             continue
         rank = support + 0.15 * about / max(1.0, _amount(subject)) - RUN_COST * (window.sentences - 1)
         if rank > best_rank + 1e-9:
