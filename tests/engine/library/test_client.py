@@ -24,7 +24,7 @@ from tests.engine.library.inside import ASSETS, statuses
 ROOT = ASSETS.parent
 READY, SKIPPED, FAILED = DocumentStatus.READY, DocumentStatus.SKIPPED, DocumentStatus.FAILED
 WORDS = "river bridge mill stone water keeper letter winter harbour garden lamp rope salt market".split()
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 
 def configure(data: Path) -> EngineConfig:
