@@ -197,16 +197,20 @@ class ChildProcess:
 
         `timeout_s` is a limit in seconds for the whole stream: the child is ended when it is passed.
         """
-        self.start()
-        with self._lock:
-            reply = Reply(self, next(self._ids), timeout_s)
-            self._replies[reply._id] = reply
-            try:
-                self._send(Request(reply._id, priority, payload))
-            except OSError:
-                # It died just now: the dispatcher tells the reason to every open reply, this one too.
-                logger.info("%s: request sent to a dead process", self.name)
-            return reply
+        while True:
+            self.start()
+            with self._lock:
+                if self._connection is None:
+                    # It ended after its start and is buried already: nobody would answer.
+                    continue
+                reply = Reply(self, next(self._ids), timeout_s)
+                self._replies[reply._id] = reply
+                try:
+                    self._send(Request(reply._id, priority, payload))
+                except OSError:
+                    # It died just now: the dispatcher tells the reason to every open reply, this one too.
+                    logger.info("%s: request sent to a dead process", self.name)
+                return reply
 
     def cancel(self, request_id: int) -> None:
         """Ask the child to end a request."""
@@ -230,10 +234,10 @@ class ChildProcess:
         self._next_memory_check = now + LIMIT_CHECK_S
         import psutil
 
+        # Asked once: without a pid psutil would measure this very process.
+        pid = self.pid
         try:
-            return (
-                bool(psutil.Process(self.pid).memory_info().rss > self.memory_limit_mb * 2**20) if self.pid else False
-            )
+            return pid is not None and psutil.Process(pid).memory_info().rss > self.memory_limit_mb * 2**20
         except psutil.Error:
             return False
 

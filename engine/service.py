@@ -140,10 +140,11 @@ class _Loop:
                     known = self._known.get(message.request_id)
                 if known is not None:
                     known.token.cancelled = True
+        # The end is told first: a job that only sees its cancel flag would begin to undo what is to go on later.
+        self._inbox.put(None)
         with self._known_lock:
             for job in self._known.values():
                 job.token.cancelled = True
-        self._inbox.put(None)
         # The parent is gone or closes: native code that does not come back must not keep an orphan alive.
         timer = threading.Timer(ORPHAN_GRACE_S, os._exit, (0,))
         timer.daemon = True
