@@ -61,6 +61,19 @@ class Settings(BaseModel):
     repetition_penalty: float = Field(
         1.1, ge=1.0, le=2.0, title="Repetition penalty", description="1 is none; higher repeats less."
     )
+    speculation: bool = Field(
+        True,
+        title="Draft ahead",
+        description="Guess several words at once and let the model check them: faster, and the answer stays the same.",
+    )
+    strict: bool = Field(
+        False,
+        title="Reproducible",
+        description="At temperature 0 the same question gives the same answer to the letter; may be slower.",
+    )
+    show_drafts: bool = Field(
+        False, title="Tint drafted words", description="Show which words of an answer were guessed ahead and confirmed."
+    )
     seed: int = Field(0, ge=0, le=2**32 - 1, title="Seed", description="The same seed gives the same answer.")
     system_prompt: str = Field(
         "", max_length=4000, title="Instructions", description="What the model should always keep in mind."

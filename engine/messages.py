@@ -19,6 +19,7 @@ __all__ = [
     "Document",
     "DocumentChanged",
     "DocumentStatus",
+    "DraftTier",
     "Event",
     "FinishReason",
     "Finished",
@@ -46,6 +47,9 @@ Route = Literal["rule", "model"]
 
 FinishReason = Literal["stop", "length", "cancelled", "failed"]
 """Why an answer ended: by itself, at its length limit, stopped by the user, or broken off."""
+
+DraftTier = Literal["plain", "n-gram", "draft model", "n-gram + draft model"]
+"""Where the tokens that the model verified came from; "plain": each was decoded by itself."""
 
 Role = Literal["system", "user", "assistant"]
 
@@ -167,6 +171,13 @@ class Metrics:
     completion_tokens: int = 0
     tokens_per_s: float = 0.0
     """Decode rate after the first token."""
+    acceptance: float = 0.0
+    """Share of the drafted tokens that the model accepted, 0 to 1; 0 where nothing was drafted."""
+    accepted_per_step: float = 0.0
+    """Mean accepted length: drafted tokens accepted per verified batch."""
+    draft_tier: DraftTier = "plain"
+    speedup_estimate: float = 1.0
+    """Decode rate against plain decoding, estimated from the measured cost curve."""
     total_ms: float = 0.0
     peak_rss_mb: float = 0.0
     """Highest resident memory of the model process so far, in MiB."""
@@ -205,6 +216,8 @@ class Delta:
 
     text: str
     tokens: int = 1
+    drafted: bool = False
+    """Whether its tokens were drafted and accepted, rather than decoded one by one."""
 
 
 @dataclass(frozen=True, slots=True)

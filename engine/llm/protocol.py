@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.messages import ChatMessage, FinishReason, Sampling
+from engine.messages import ChatMessage, DraftTier, FinishReason, Sampling
 
 __all__ = ["CountTokens", "Generate", "Generated", "LoadModel", "ModelCard", "Prefilled", "TextDelta", "TokenCounts"]
 
@@ -19,6 +19,12 @@ class LoadModel:
     """Tokens wished for; the model's training length caps it."""
     threads: int
     """0 takes the physical cores."""
+    draft: Path | None = None
+    """A smaller model with the same vocabulary that drafts for it."""
+    strict: bool = False
+    """Decode so that greedy output does not depend on whether tokens were drafted."""
+    cache: Path | None = None
+    """Folder for cost curves and KV snapshots; None keeps them in memory alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,10 @@ class ModelCard:
     vocabulary: int
     file_mb: float
     threads: int
+    draft: str = ""
+    """Name of the draft model in use; empty if there is none."""
+    draft_note: str = ""
+    """Why the draft model that was asked for is not in use: one sentence; else empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,8 @@ class Generate:
     max_tokens: int
     stop: tuple[str, ...] = ()
     """The answer ends before any of these strings."""
+    draft_limit: int = 63
+    """Most tokens to draft at once; 0 decodes plainly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +93,8 @@ class TextDelta:
 
     text: str
     tokens: int
+    drafted: bool = False
+    """Whether its tokens were drafted and accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,3 +109,12 @@ class Generated:
     decode_ms: float
     """From the first to the last token of the answer."""
     peak_rss_mb: float
+    drafted: int = 0
+    """Tokens that were drafted and shown to the target."""
+    accepted: int = 0
+    """Drafted tokens that the target accepted."""
+    draft_steps: int = 0
+    """Batches that held drafted tokens."""
+    tier: DraftTier = "plain"
+    speedup_estimate: float = 1.0
+    """Decode rate against plain decoding, from the cost curve."""
