@@ -13,6 +13,7 @@ from engine.llm.protocol import (
     CountTokens,
     Generate,
     Generated,
+    MOST_DRAFTED,
     LoadModel,
     ModelCard,
     Prefilled,
@@ -93,10 +94,14 @@ class LanguageModel:
         raise ModelError("The answer was stopped.")
 
     def generate(
-        self, messages: tuple[ChatMessage, ...], sampling: Sampling, max_tokens: int
+        self, messages: tuple[ChatMessage, ...], sampling: Sampling, max_tokens: int, draft_limit: int = MOST_DRAFTED
     ) -> Generator[Prefilled | TextDelta | Generated, None, None]:
-        """Answer a chat; ends with Generated, unless it was cancelled before it began. Closing cancels."""
-        yield from self._events(self._child.request(Generate(self.how, messages, sampling, max_tokens)))
+        """Answer a chat, drafting at most so many tokens at once (0: plain decoding).
+
+        Ends with Generated, unless it was cancelled before it began. Closing cancels.
+        """
+        request = Generate(self.how, messages, sampling, max_tokens, draft_limit=draft_limit)
+        yield from self._events(self._child.request(request))
 
     def _events(self, reply: Reply) -> Generator[Any, None, None]:
         """Hand on what a reply says; `cancel` reaches it, and a process that does not heed it is ended."""

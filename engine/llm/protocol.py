@@ -7,7 +7,10 @@ from pathlib import Path
 
 from engine.messages import ChatMessage, DraftTier, FinishReason, Sampling
 
-__all__ = ["CountTokens", "Generate", "Generated", "LoadModel", "ModelCard", "Prefilled", "TextDelta", "TokenCounts"]
+__all__ = ["MOST_DRAFTED", "CountTokens", "Generate", "Generated", "LoadModel", "ModelCard", "Prefilled", "TextDelta", "TokenCounts"]
+
+MOST_DRAFTED = 63
+"""Tokens drafted at once at most: with the pending one they fill a batch of 64, beyond which no CPU gains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ class Generate:
     max_tokens: int
     stop: tuple[str, ...] = ()
     """The answer ends before any of these strings."""
-    draft_limit: int = 63
+    draft_limit: int = MOST_DRAFTED
     """Most tokens to draft at once; 0 decodes plainly."""
 
 
