@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QPlainTextEdit, QTextEdit, QVBoxLayout, QWidget
 
+from app.drafts import Trace
 from app.markdown import Block, parse_blocks
 from app.textview import CodeView, TextView
 from app.theme import Theme
@@ -30,15 +33,19 @@ class AnswerBody(QWidget):
         self.rendered_blocks = 0
         """How many blocks have been laid out, for tests."""
 
-    def set_text(self, text: str, *, final: bool) -> None:
-        """Show the text; if it goes on from the one before, only its last block is laid out."""
+    def set_text(self, text: str, *, final: bool, drafted: Sequence[int] = ()) -> None:
+        """Show the text; if it goes on from the one before, only its last block is laid out.
+
+        `drafted` are the edges of the words to tint (see `Drafts`), as offsets in the text.
+        """
         if not text.startswith(self._final):
             self.clear()
         tail = text[len(self._final) :]
         blocks = parse_blocks(tail)
         self._undo_open(keep_code=bool(blocks) and blocks[0].kind == "code")
         for index, block in enumerate(blocks):
-            self._append(block, final=final or index + 1 < len(blocks))
+            trace = Trace(text, drafted, len(self._final) + block.start) if drafted else None
+            self._append(block, trace, final=final or index + 1 < len(blocks))
         if blocks:
             self._final += tail if final else tail[: blocks[-1].start]
         self.set_caret(not final)
@@ -60,19 +67,22 @@ class AnswerBody(QWidget):
         self.segments.clear()
         self._final, self._open_prose, self._open_code = "", None, None
 
-    def _append(self, block: Block, *, final: bool) -> None:
+    def _append(self, block: Block, trace: Trace | None, *, final: bool) -> None:
         self.rendered_blocks += 1
         if block.kind == "code":
             view = self._open_code or self._add(CodeView(self._theme))
             assert isinstance(view, CodeView)
-            view.set_code(block.text, block.language, final=final)
+            if trace is not None:
+                trace.pass_over(block.tokens[0].info)
+            runs = trace.take_lines(block.text) if trace is not None else [(block.text, False)]
+            view.set_code(runs, block.language, final=final)
             self._open_code = None if final else view
             return
         last = self.segments[-1] if self.segments else None
         prose = last if isinstance(last, TextView) else self._add(self._new_prose())
         assert isinstance(prose, TextView)
         self._open_prose = None if final else (prose, prose.writer.mark)
-        prose.writer.write(block.tokens)
+        prose.writer.write(block.tokens, trace)
 
     def _undo_open(self, *, keep_code: bool) -> None:
         if self._open_prose is not None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from PySide6.QtCore import QObject, Signal, Slot
 
 from app.bridge import ControlThread, EngineThread
+from app.drafts import Drafts
 from app.records import RecordsThread
 from app.transcript import Transcript
 from app.turn import TurnState
@@ -61,6 +62,7 @@ class Conversation(QObject):
         self._shown: list[TurnState] = []
         self._live: TurnState | None = None
         self._replaces: TurnState | None = None
+        self._drafts: dict[int, Drafts] = {}
         engine.arrived.connect(self.on_arrived)
         engine.failed.connect(self.on_failed)
         engine.idle.connect(self.on_idle)
@@ -155,6 +157,8 @@ class Conversation(QObject):
             return
         live = self._live if self._live is not None and self._live.chat_id == chat_id else None
         states = [TurnState.of(turn, chat_id) for turn in turns if live is None or turn.id != live.turn_id]
+        for state in states:
+            state.drafts = self._drafts.get(state.turn_id or 0, state.drafts)
         self._show([*states, live] if live is not None else states)
 
     @Slot(object)
@@ -172,6 +176,7 @@ class Conversation(QObject):
         elif isinstance(event, Delta):
             state.answer += event.text
             state.tokens += event.tokens
+            state.drafts.add(event)
             if state.route == "model":
                 self.tokens_arrived.emit(event.tokens)
         elif isinstance(event, Reviewed):
@@ -214,6 +219,7 @@ class Conversation(QObject):
     def _start(self, state: TurnState, event: Started) -> None:
         is_shown = state in self._shown
         state.route, state.turn_id = event.route, event.turn_id
+        self._drafts[event.turn_id] = state.drafts
         if state.chat_id != event.chat_id:
             state.chat_id = event.chat_id
             if is_shown:

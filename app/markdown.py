@@ -19,10 +19,15 @@ from engine.messages import Citation
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
-__all__ = ["CHIP", "Block", "harmless", "parse_blocks", "with_chips"]
+__all__ = ["CHIP", "LINK_END", "Block", "harmless", "parse_blocks", "with_chips"]
 
 CHIP = re.compile("⸨([0-9]+)⸩")
 """A citation chip in the source. Punctuation, so that emphasis beside it still closes."""
+
+LINK_END = re.compile(
+    r"""\]\((?:<[^<>\n]*>|[^\s()]*(?:\([^\s()]*\)[^\s()]*)*)(?:\s+(?:"[^"]*"|'[^']*'))?\s*\)|\]\[[^\]]*\]"""
+)
+"""What follows the words of a link in the source: its destination, or the name of a reference."""
 
 _HARMLESS = str.maketrans({"⸨": "⦅", "⸩": "⦆", "\r": " ", "\0": "\ufffd"})
 
@@ -43,7 +48,8 @@ class Block:
 
 @lru_cache(maxsize=1)
 def _parser() -> MarkdownIt:
-    return MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"])
+    # Unjoined, what was escaped keeps its source in `markup`.
+    return MarkdownIt("commonmark", {"html": False}).enable(["table", "strikethrough"]).disable("text_join")
 
 
 def parse_blocks(text: str) -> list[Block]:

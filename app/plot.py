@@ -61,7 +61,8 @@ class Plot(QWidget):
         if not self._values:
             return "nothing yet"
         value = self._values[-1][1]
-        return f"{value:.0f} {self._unit}" if value >= 100 or self._unit == "MB" else f"{value:.1f} {self._unit}"
+        number = f"{value:.0f}" if value >= 100 or self._unit == "MB" else f"{value:.1f}"
+        return f"{number}x" if self._unit == "x" else f"{number} {self._unit}"
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Paint title, figure, base line and values."""

@@ -26,6 +26,7 @@ from PySide6.QtGui import (
     QTextTableFormat,
 )
 
+from app.drafts import DRAFTED_TIP, Trace
 from app.markdown import CHIP
 from app.theme import Theme
 
@@ -98,9 +99,11 @@ class BlockWriter:
         self._item_open = False
         self._quotes = 0
         self._gap = 0
+        self._trace: Trace | None = None
 
-    def write(self, tokens: Sequence[Token]) -> None:
-        """Append one top-level block."""
+    def write(self, tokens: Sequence[Token], trace: Trace | None = None) -> None:
+        """Append one top-level block; `trace` tells which of its words to tint."""
+        self._trace = trace
         self._cursor.movePosition(QTextCursor.MoveOperation.End)
         self._cursor.beginEditBlock()
         stream = iter(tokens)
@@ -136,7 +139,7 @@ class BlockWriter:
         elif kind == "hr":
             self._rule()
         elif kind in ("fence", "code_block"):
-            self._nested_code(token.content)
+            self._nested_code(token)
         elif kind == "table_open":
             self._table(stream)
         else:
@@ -219,9 +222,14 @@ class BlockWriter:
         block.setBottomMargin(8)
         self._begin_block(block, self._char_format())
 
-    def _nested_code(self, code: str) -> None:
-        self._begin_paragraph(8, self._code_format())
-        self._cursor.insertText(CHIP.sub("", code.rstrip("\n")).replace("\n", "\u2028"), self._code_format())
+    def _nested_code(self, token: Token) -> None:
+        char = self._code_format()
+        self._begin_paragraph(8, char)
+        code = CHIP.sub("", token.content.rstrip("\n"))
+        if self._trace is not None:
+            self._trace.pass_over(token.info)
+        for run, drafted in self._trace.take_lines(code) if self._trace is not None else [(code, False)]:
+            self._cursor.insertText(run.replace("\n", "\u2028"), self._tinted(char) if drafted else char)
 
     def _table(self, stream: Iterator[Token]) -> None:
         rows: list[list[tuple[Token, Token]]] = []
@@ -291,13 +299,17 @@ class BlockWriter:
             elif kind.endswith("_close"):
                 formats.pop()
             elif kind == "code_inline":
-                cursor.insertText(CHIP.sub("", child.content), self._code_format())
+                self._put(cursor, CHIP.sub("", child.content), self._code_format())
             elif kind == "softbreak":
-                cursor.insertText(" ", formats[-1])
+                self._put(cursor, " ", formats[-1], "\n")
             elif kind == "hardbreak":
-                cursor.insertText("\u2028", formats[-1])
+                self._put(cursor, "\u2028", formats[-1], "\n")
+            elif kind == "text_special":
+                self._put(cursor, child.content, formats[-1], child.markup)
             else:
                 self._text(cursor, child.content, formats[-1])
+            if kind in ("link_close", "image") and self._trace is not None:
+                self._trace.pass_link()
 
     def _opened(self, token: Token, outer: QTextCharFormat) -> QTextCharFormat:
         char = QTextCharFormat(outer)
@@ -320,9 +332,25 @@ class BlockWriter:
             if index % 2:
                 self._chip(cursor, int(part))
             elif part:
-                cursor.insertText(part, char)
+                self._put(cursor, part, char)
+
+    def _put(self, cursor: QTextCursor, shown: str, char: QTextCharFormat, source: str = "") -> None:
+        """Insert text that stands in the answer as it is shown, or else as `source`."""
+        runs = [(shown, False)] if self._trace is None else self._trace.take(source or shown)
+        if source:
+            runs = [(shown, runs[0][1])]
+        for run, drafted in runs:
+            cursor.insertText(run, self._tinted(char) if drafted else char)
+
+    def _tinted(self, char: QTextCharFormat) -> QTextCharFormat:
+        tinted = QTextCharFormat(char)
+        tinted.setBackground(QColor(self._theme.tokens.drafted))
+        tinted.setToolTip(DRAFTED_TIP)
+        return tinted
 
     def _chip(self, cursor: QTextCursor, number: int) -> None:
+        if self._trace is not None:
+            self._trace.pass_over(f"⸨{number}⸩")
         char = QTextCharFormat()
         char.setFont(self._theme.font(15))
         char.setObjectType(_CHIP_TYPE)

@@ -10,7 +10,6 @@ from pydantic.fields import FieldInfo
 from PySide6.QtCore import Qt, QUrl, Slot
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
-    QCheckBox,
     QComboBox,
     QDialog,
     QDialogButtonBox,
@@ -28,15 +27,25 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.widgets import TickBox
 from engine.config import DataPaths, Settings, save_settings
 
-__all__ = ["LIVE_FIELDS", "SettingsDialog", "bounds"]
+__all__ = ["LIVE_FIELDS", "SettingsDialog", "bounds", "groups"]
 
-_SIMPLE = ("theme", "model", "system_prompt", "max_answer_tokens")
+_SIMPLE = ("theme", "model", "system_prompt", "max_answer_tokens", "speculation", "show_drafts")
+_GROUPS = {
+    "General": ("theme", "model", "system_prompt", "max_answer_tokens"),
+    "Drafting and speed": ("speculation", "show_drafts", "strict", "context_tokens", "threads"),
+    "Sampling": ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "seed"),
+    "Documents": ("passages", "embedder_threads", "parse_timeout_s", "parse_memory_mb"),
+}
+_LAST_GROUP = "Other"
+"""Where a setting goes that no group names."""
 _LONG_TEXT = 1000
 LIVE_FIELDS = frozenset(
     {
         "theme",
+        "show_drafts",
         "max_answer_tokens",
         "temperature",
         "top_k",
@@ -46,7 +55,7 @@ LIVE_FIELDS = frozenset(
         "seed",
     }
 )
-"""Settings that act at once, since each question carries them; the others act at the next start."""
+"""Settings of the look, and those that each question carries, act at once; the others act at the next start."""
 
 
 def bounds(field: FieldInfo) -> tuple[float, float]:
@@ -56,6 +65,14 @@ def bounds(field: FieldInfo) -> tuple[float, float]:
         low = float(getattr(each, "ge", getattr(each, "gt", low)))
         high = float(getattr(each, "le", getattr(each, "lt", high)))
     return low, high
+
+
+def groups() -> dict[str, tuple[str, ...]]:
+    """Return the names of all settings by the heading that they stand under."""
+    named = {name for names in _GROUPS.values() for name in names}
+    found = {title: tuple(each for each in names if each in Settings.model_fields) for title, names in _GROUPS.items()}
+    found[_LAST_GROUP] = tuple(name for name in Settings.model_fields if name not in named)
+    return {title: names for title, names in found.items() if names}
 
 
 class SettingsDialog(QDialog):
@@ -69,7 +86,8 @@ class SettingsDialog(QDialog):
         self._readers: dict[str, Callable[[], object]] = {}
         self.fields: dict[str, QWidget] = {}
         self._rows: list[tuple[str, QWidget]] = []
-        self._advanced = QCheckBox("Show advanced settings")
+        self._headings: list[tuple[QLabel, tuple[str, ...]]] = []
+        self._advanced = TickBox("Show advanced settings")
         self._advanced.toggled.connect(self.on_advanced)
         self._error = QLabel(wordWrap=True)
         self._error.setProperty("role", "danger")
@@ -95,7 +113,7 @@ class SettingsDialog(QDialog):
         layout.addWidget(self._advanced)
         layout.addWidget(self._error)
         layout.addLayout(bottom)
-        self.resize(600, 520)
+        self.resize(600, 624)
         self.on_advanced(False)
 
     # -- building
@@ -109,14 +127,19 @@ class SettingsDialog(QDialog):
         form.setHorizontalSpacing(16)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
         self._form = form
-        fields = Settings.model_fields
-        for name in (*_SIMPLE, *(each for each in fields if each not in _SIMPLE)):
-            field = fields[name]
-            row = self._build_row(name, field)
-            label = QLabel(field.title or name)
-            label.setBuddy(self.fields[name])
-            form.addRow(label, row)
-            self._rows.append((name, row))
+        for title, names in groups().items():
+            heading = QLabel(title)
+            heading.setProperty("role", "title")
+            heading.setContentsMargins(0, 8 if self._headings else 0, 0, 0)
+            form.addRow(heading)
+            self._headings.append((heading, names))
+            for name in names:
+                field = Settings.model_fields[name]
+                row = self._build_row(name, field)
+                label = QLabel(field.title or name)
+                label.setBuddy(self.fields[name])
+                form.addRow(label, row)
+                self._rows.append((name, row))
         area = QScrollArea(widgetResizable=True)
         area.setFrameShape(QScrollArea.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -131,7 +154,7 @@ class SettingsDialog(QDialog):
         row = QWidget()
         column = QVBoxLayout(row)
         column.setContentsMargins(0, 0, 0, 0)
-        column.setSpacing(4)
+        column.setSpacing(0 if isinstance(control, TickBox) else 4)
         row.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Maximum)
         line = QHBoxLayout()
         line.addWidget(control, 1)
@@ -161,6 +184,12 @@ class SettingsDialog(QDialog):
             combo.setCurrentIndex(combo.findData(value))
             self._readers[name] = combo.currentData
             return combo
+        if kind is bool:
+            box = TickBox()
+            box.setMinimumHeight(28)
+            box.setChecked(bool(value))
+            self._readers[name] = box.isChecked
+            return box
         if kind is str:
             return self._build_text(name, field, str(value))
         # A spin box for whole numbers ends at 2^31, a seed does not.
@@ -193,6 +222,8 @@ class SettingsDialog(QDialog):
         """Show all settings, or the simple ones."""
         for name, row in self._rows:
             self._form.setRowVisible(row, shown or name in _SIMPLE)
+        for heading, names in self._headings:
+            self._form.setRowVisible(heading, shown or any(name in _SIMPLE for name in names))
 
     @Slot()
     def on_save(self) -> None:

@@ -8,6 +8,7 @@ from PySide6.QtCore import QEvent, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QFont, QHideEvent, QMouseEvent, QShowEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
+from app.drafts import drafting_tip, drafting_words, speedup_text
 from app.plot import Plot, rate_text
 from app.ports import MemoryPort
 from app.theme import Theme
@@ -47,6 +48,7 @@ class StatusPanel(QWidget):
         self._plots = {
             "first": Plot(theme, "First word", "s", "points"),
             "rate": Plot(theme, "Rate", "tok/s", "points"),
+            "speedup": Plot(theme, "Speed-up", "x", "points"),
             "retrieval": Plot(theme, "Retrieval", "ms", "points"),
             "memory": Plot(theme, "Hola's memory", "MB", "line"),
         }
@@ -93,6 +95,8 @@ class StatusPanel(QWidget):
         self._open.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
         self._reason = QLabel()
         self._reason.setProperty("role", "caption")
+        self._drafting = QLabel(drafting_words(None), wordWrap=True)
+        self._drafting.setProperty("role", "caption")
         self._split = QLabel()
         self._split.setProperty("role", "caption")
         self._split.setAlignment(Qt.AlignmentFlag.AlignRight)
@@ -101,13 +105,14 @@ class StatusPanel(QWidget):
         words.addStretch(1)
         words.addWidget(self._split)
         plots = QHBoxLayout()
-        plots.setSpacing(32)
+        plots.setSpacing(24)
         for plot in self._plots.values():
             plots.addWidget(plot)
         column = QVBoxLayout(self._open)
         column.setContentsMargins(16, 12, 16, 12)
         column.setSpacing(8)
         column.addLayout(words)
+        column.addWidget(self._drafting)
         column.addLayout(plots)
         self._open.hide()
         return self._open
@@ -128,6 +133,16 @@ class StatusPanel(QWidget):
         """Return the whole line, as one reads it."""
         labels = (self._mode, self._first, self._rate, self._retrieval, self._memory, self._indexing)
         return "  ".join(label.text() for label in labels if label.text() and label.isVisibleTo(self))
+
+    @property
+    def drafting_text(self) -> str:
+        """What the open panel says about drafting."""
+        return self._drafting.text()
+
+    @property
+    def rate_tip(self) -> str:
+        """What the rate says when it is pointed at."""
+        return self._rate.toolTip()
 
     def set_mode(self, mode: str) -> None:
         """Show the scaling mode."""
@@ -151,6 +166,7 @@ class StatusPanel(QWidget):
         if now - self._last_rate >= _RATE_MS / 1000 and now > self._first_token:
             self._last_rate = now
             self._set(self._rate, rate_text(self._tokens / (now - self._first_token)))
+            self._rate.setToolTip(str(self._rate.property("what")))
 
     def end_answer(self, metrics: Metrics | None, *, by_model: bool) -> None:
         """Show what the answer cost; a rule's answer says nothing about the model."""
@@ -163,11 +179,21 @@ class StatusPanel(QWidget):
             self._set(self._first, f"first word {metrics.ttft_ms / 1000:.2f} s")
             self._plots["first"].add(metrics.ttft_ms / 1000)
         if metrics.tokens_per_s:
-            self._set(self._rate, rate_text(metrics.tokens_per_s))
-            self._plots["rate"].add(metrics.tokens_per_s)
+            self._show_rate(metrics)
         if metrics.retrieval_ms:
             self._set(self._retrieval, f"retrieval {metrics.retrieval_ms:.0f} ms")
             self._plots["retrieval"].add(metrics.retrieval_ms)
+
+    def _show_rate(self, metrics: Metrics) -> None:
+        """Show the rate, and what drafting brought if there was any."""
+        self._set(self._rate, f"{rate_text(metrics.tokens_per_s)} {speedup_text(metrics)}".rstrip())
+        what, tip = str(self._rate.property("what")), drafting_tip(metrics)
+        self._rate.setToolTip(f"{what}\n{tip}" if tip else what)
+        self._rate.setAccessibleDescription(tip)
+        self._drafting.setText(drafting_words(metrics))
+        self._plots["rate"].add(metrics.tokens_per_s)
+        if metrics.draft_tier != "plain":
+            self._plots["speedup"].add(metrics.speedup_estimate)
 
     def show_memory(self, use: MemoryPort) -> None:
         """Show what Hola uses and what is free."""

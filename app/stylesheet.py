@@ -77,6 +77,7 @@ QAbstractScrollArea#talk, QScrollArea { background: transparent; border: none; }
 TextView { background: transparent; border: none; }
 #bubble { background: $surface; border-radius: 12px; }
 #code { background: $surface; border-radius: 8px; }
+#draftSwatch { background: $drafted; border: 1px solid $positive; border-radius: 3px; }
 #codeText { background: transparent; border: none; }
 #card { background: $surface; border-radius: 8px; border: 2px solid transparent; }
 #card:focus, #card[current="true"] { border-color: $accent; }

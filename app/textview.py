@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from PySide6.QtCore import QSizeF, Qt, QTimer, QUrl, Signal, Slot
 from PySide6.QtGui import (
@@ -29,6 +30,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.drafts import DRAFTED_TIP
 from app.richtext import BlockWriter, ChipObject
 from app.theme import Theme, Tokens
 
@@ -177,15 +179,16 @@ class CodeView(QFrame):
         """The view of the code, for find."""
         return self._text
 
-    def set_code(self, code: str, language: str, *, final: bool) -> None:
-        """Show code; it is highlighted once it is complete."""
+    def set_code(self, runs: Sequence[tuple[str, bool]], language: str, *, final: bool) -> None:
+        """Show code, given as runs that were drafted ahead or not; it is highlighted once it is complete."""
         self._language.setText(language or "code")
-        if code.startswith(self._code) and self._code:
-            cursor = QTextCursor(self._text.document())
-            cursor.movePosition(QTextCursor.MoveOperation.End)
-            cursor.insertText(code[len(self._code) :])
-        else:
-            self._text.setPlainText(code)
+        code = "".join(run for run, _drafted in runs)
+        is_tinted = any(drafted for _run, drafted in runs)
+        if (final and is_tinted) or not code.startswith(self._code):
+            # White space at the end of a draft is tinted once more of it follows.
+            self._text.clear()
+            self._code = ""
+        self._append(runs, len(self._code))
         self._code = code
         metrics = QFontMetricsF(self._text.font())
         self._widest = max((metrics.horizontalAdvance(line) for line in code.split("\n")), default=0.0)
@@ -197,6 +200,19 @@ class CodeView(QFrame):
         """Make room for the bar where the code is wider."""
         super().resizeEvent(event)
         self._fit()
+
+    def _append(self, runs: Sequence[tuple[str, bool]], shown: int) -> None:
+        cursor = QTextCursor(self._text.document())
+        cursor.movePosition(QTextCursor.MoveOperation.End)
+        cursor.beginEditBlock()
+        for run, drafted in runs:
+            char = QTextCharFormat()
+            if drafted:
+                char.setBackground(QColor(self._theme.tokens.drafted))
+                char.setToolTip(DRAFTED_TIP)
+            cursor.insertText(run[shown:], char)
+            shown = max(0, shown - len(run))
+        cursor.endEditBlock()
 
     def _fit(self) -> None:
         # Room for the bar, so that it never covers the last line.

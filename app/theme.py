@@ -36,6 +36,8 @@ class Tokens:
     danger: str
     selection: str
     """Behind selected text and rows."""
+    drafted: str
+    """Behind words that were drafted ahead."""
     border: str
     """Outline of a control that takes input."""
     hairline: str
@@ -54,6 +56,7 @@ LIGHT = Tokens(
     warning="#855200",
     danger="#b3261e",
     selection="#cfe0fa",
+    drafted="#d3ebd8",
     border="#85868c",
     hairline="#eaeae9",
 )
@@ -70,6 +73,7 @@ DARK = Tokens(
     warning="#e5ba63",
     danger="#ff8f87",
     selection="#2c4a78",
+    drafted="#20382a",
     border="#7d7f87",
     hairline="#2b2c2e",
 )

@@ -42,6 +42,7 @@ class Transcript(QScrollArea):
         self.setAccessibleName("Conversation")
         self._theme = theme
         self._following = True
+        self._show_drafts = False
         self._earlier: list[TurnState] = []
         self.views: list[TurnView] = []
         self.setWidgetResizable(True)
@@ -113,6 +114,13 @@ class Transcript(QScrollArea):
             self._refresh(state)
         elif not self._render.isActive():
             self._render.start()
+
+    def set_show_drafts(self, shown: bool) -> None:
+        """Tint the words that were drafted ahead, or none."""
+        if shown != self._show_drafts:
+            self._show_drafts = shown
+            for view in self.views:
+                view.set_show_drafts(shown)
 
     def set_context(self, citation: Citation, before: str, after: str) -> None:
         """Show what surrounds a citation in its document."""
@@ -211,7 +219,7 @@ class Transcript(QScrollArea):
                 view.refresh()
 
     def _insert(self, index: int, state: TurnState) -> TurnView:
-        view = TurnView(self._theme, state, self._column)
+        view = TurnView(self._theme, state, self._column, show_drafts=self._show_drafts)
         view.edit_requested.connect(self.edit_requested)
         view.again_requested.connect(self.again_requested)
         view.link_clicked.connect(self.link_clicked)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from PySide6.QtCore import QEvent, Qt, Signal, Slot
 from PySide6.QtGui import QFontMetricsF, QGuiApplication, QResizeEvent
@@ -18,13 +18,14 @@ from PySide6.QtWidgets import (
 )
 
 from app.answer import AnswerBody
+from app.drafts import Drafts, past_chips
 from app.markdown import harmless, with_chips
 from app.plot import rate_text
 from app.richtext import CHIP_SCHEME
 from app.sources import SourcesView
 from app.textview import TextView
 from app.theme import Theme
-from app.widgets import QuietButton
+from app.widgets import DraftLegend, QuietButton
 from engine.messages import Citation, FinishReason, Metrics, Passage, Route, Turn
 
 __all__ = ["TurnState", "TurnView"]
@@ -58,6 +59,8 @@ class TurnState:
     error: str = ""
     tokens: int = 0
     """Tokens that have arrived so far."""
+    drafts: Drafts = field(default_factory=Drafts)
+    """What was drafted ahead; empty for an answer of an earlier session."""
 
     @classmethod
     def of(cls, turn: Turn, chat_id: int) -> TurnState:
@@ -105,13 +108,16 @@ class TurnView(QWidget):
     context_wanted = Signal(object)
     reveal_wanted = Signal(QWidget)
 
-    def __init__(self, theme: Theme, state: TurnState, parent: QWidget | None = None) -> None:
+    def __init__(
+        self, theme: Theme, state: TurnState, parent: QWidget | None = None, *, show_drafts: bool = False
+    ) -> None:
         super().__init__(parent)
         self._theme = theme
         self.state = state
         self.sources: SourcesView | None = None
         self._shown_citations: tuple[Citation, ...] | None = None
         self._is_last = False
+        self._show_drafts = show_drafts
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 20)
         layout.setSpacing(8)
@@ -123,6 +129,8 @@ class TurnView(QWidget):
         layout.addSpacing(4)
         layout.addWidget(self._stage)
         layout.addWidget(self.body)
+        self.legend = DraftLegend()
+        layout.addWidget(self.legend)
         layout.addWidget(self._build_trouble())
         layout.addLayout(self._build_foot())
         self.refresh()
@@ -204,7 +212,12 @@ class TurnView(QWidget):
         state = self.state
         running = state.reason is None
         text = harmless(state.answer)
-        self.body.set_text(with_chips(text, state.citations) if state.citations else text, final=not running)
+        edges = state.drafts.edges_in(state.answer) if self._show_drafts else ()
+        if state.citations:
+            text = with_chips(text, state.citations)
+            edges = past_chips(edges, text)
+        self.body.set_text(text, final=not running, drafted=edges)
+        self.legend.set_text(state.drafts.legend if edges and not running else "")
         self.body.setVisible(bool(state.answer))
         self._stage.setVisible(running and not state.answer)
         self._stage.setText(state.stage or "Thinking…")
@@ -229,6 +242,12 @@ class TurnView(QWidget):
         if was_open:
             self.on_toggle_sources()
         self._fit_bubble()
+
+    def set_show_drafts(self, shown: bool) -> None:
+        """Tint what was drafted ahead, or nothing."""
+        self._show_drafts = shown
+        if self.state.drafts.edges:
+            self.rebuild()
 
     def set_last(self, is_last: bool) -> None:
         """Keep the actions of the last answer in sight."""

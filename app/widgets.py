@@ -2,13 +2,52 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, Slot
-from PySide6.QtGui import QFocusEvent, QPaintEvent
-from PySide6.QtWidgets import QPushButton, QToolButton, QWidget
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Slot
+from PySide6.QtGui import QColor, QFocusEvent, QPainter, QPaintEvent, QPalette, QPen
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QStyle,
+    QStyleOptionButton,
+    QToolButton,
+    QWidget,
+)
 
 from app.theme import Theme
 
-__all__ = ["IconButton", "QuietButton", "RowButton"]
+__all__ = ["DraftLegend", "IconButton", "QuietButton", "RowButton", "TickBox"]
+
+
+class DraftLegend(QWidget):
+    """Say in words what the tint behind drafted words means; nothing hides it."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        swatch = QFrame()
+        swatch.setObjectName("draftSwatch")
+        swatch.setFixedSize(12, 12)
+        self._words = QLabel()
+        self._words.setProperty("role", "caption")
+        row = QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.setSpacing(8)
+        row.addWidget(swatch)
+        row.addWidget(self._words, 1)
+        self.setToolTip("Several tokens were guessed at once, then confirmed by the model")
+        self.hide()
+
+    @property
+    def text(self) -> str:
+        """What it says."""
+        return self._words.text()
+
+    def set_text(self, text: str) -> None:
+        """Say it, or hide."""
+        self._words.setText(text)
+        self.setVisible(bool(text))
 
 
 class IconButton(QToolButton):
@@ -92,3 +131,34 @@ class RowButton(QPushButton):
     def on_theme_changed(self) -> None:
         """Take the icon in the new text colour."""
         self.setIcon(self._theme.icon(self._icon_name))
+
+
+class TickBox(QCheckBox):
+    """A check box whose outline stands out in light and dark."""
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint the box in the colours of the palette, and its words as the style does."""
+        option = QStyleOptionButton()
+        self.initStyleOption(option)
+        style, palette = self.style(), self.palette()
+        room = QRectF(style.subElementRect(QStyle.SubElement.SE_CheckBoxIndicator, option, self))
+        edge = QColor(palette.color(QPalette.ColorRole.WindowText))
+        edge.setAlpha(150)
+        accent, ground = palette.color(QPalette.ColorRole.Accent), palette.color(QPalette.ColorRole.Base)
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        if self.hasFocus():
+            edge = palette.color(QPalette.ColorRole.WindowText) if self.isChecked() else accent
+        elif self.isChecked():
+            edge = accent
+        painter.setPen(QPen(edge, 2 if self.hasFocus() else 1))
+        painter.setBrush(accent if self.isChecked() else ground)
+        box = room.adjusted(1, 1, -1, -1)
+        painter.drawRoundedRect(box, 3, 3)
+        if self.isChecked():
+            painter.setPen(QPen(ground, 2, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap, Qt.PenJoinStyle.RoundJoin))
+            tick = ((0.24, 0.52), (0.43, 0.71), (0.77, 0.31))
+            painter.drawPolyline([QPointF(box.x() + x * box.width(), box.y() + y * box.height()) for x, y in tick])
+        option.rect = style.subElementRect(QStyle.SubElement.SE_CheckBoxContents, option, self)
+        style.drawControl(QStyle.ControlElement.CE_CheckBoxLabel, option, painter, self)
+        painter.end()

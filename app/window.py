@@ -5,13 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, QTimer, Slot
-from PySide6.QtGui import (
-    QAction,
-    QCloseEvent,
-    QKeySequence,
-    QPaintEvent,
-    QResizeEvent,
-)
+from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QMainWindow, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from app.bridge import ControlThread, EngineThread, LibraryThread
@@ -109,6 +103,7 @@ class MainWindow(QMainWindow):
         self.header = Header(self.theme, self.engine.model)
         self.banner = Banner(self.theme)
         self.transcript = Transcript(self.theme)
+        self.transcript.set_show_drafts(self._settings.show_drafts)
         self.find_bar = FindBar(self.theme, self.transcript)
         self.empty = EmptyState(self.theme, self.config.assets)
         self.stack = QStackedWidget()
@@ -376,13 +371,14 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def on_settings(self) -> None:
-        """Change the settings; the theme and what a question carries act at once."""
+        """Change the settings; those of the look and what a question carries act at once."""
         from app.settings import SettingsDialog
 
         dialog = SettingsDialog(self._settings, self.config.data, self)
         if dialog.exec():
             self._settings = self.conversation.settings = dialog.settings
             self.theme.set_choice(dialog.settings.theme)
+            self.transcript.set_show_drafts(dialog.settings.show_drafts)
         dialog.deleteLater()
 
     @Slot()

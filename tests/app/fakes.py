@@ -36,6 +36,9 @@ from engine.messages import (
 METRICS = Metrics(
     retrieval_ms=18.0, prompt_tokens=412, ttft_ms=380.0, completion_tokens=24, tokens_per_s=31.2, total_ms=1200.0
 )
+DRAFTED = replace(
+    METRICS, acceptance=0.72, accepted_per_step=8.1, draft_tier="n-gram", speedup_estimate=1.6, completion_tokens=58
+)
 
 
 @dataclass(frozen=True)
@@ -214,6 +217,11 @@ class FakeEngine:
         self.gate = threading.Event()
         self.gate.set()
         self.error: HolaError | None = None
+        self.drafted: Callable[[int], bool] = lambda _number: False
+        """Tells by its number, from 0, whether a word of the answer was drafted."""
+        self.metrics = METRICS
+        self.review: Callable[[str], str] = lambda answer: answer
+        """What the review makes of an answer."""
         self.asked: list[Question] = []
         self.started = False
         self.closed = False
@@ -249,7 +257,8 @@ class FakeEngine:
         if route == "model":
             yield Progress("searching")
             yield Sources(passages, 40)
-        for word in answer.splitlines(keepends=True) if route == "rule" else _words(answer):
+        words = answer.splitlines(keepends=True) if route == "rule" else _words(answer)
+        for number, word in enumerate(words):
             if said:
                 self.gate.wait()
             if self._cancelled.is_set():
@@ -260,11 +269,12 @@ class FakeEngine:
                 self._store(chat_id, turn_id, question, said, route, "failed", ())
                 raise error
             said += word
-            yield Delta(word)
+            yield Delta(word, drafted=self.drafted(number))
         if route == "model" and reason == "stop":
-            yield Reviewed(answer, citations)
+            said = self.review(said)
+            yield Reviewed(said, citations)
         self._store(chat_id, turn_id, question, said, route, reason, citations)
-        yield Finished(said, reason, citations, METRICS)
+        yield Finished(said, reason, citations, self.metrics)
 
     def _store(
         self,
@@ -276,7 +286,7 @@ class FakeEngine:
         reason: FinishReason,
         citations: tuple[Citation, ...],
     ) -> None:
-        turn = Turn(turn_id, question.text, said, route, reason, citations, METRICS, time.time())
+        turn = Turn(turn_id, question.text, said, route, reason, citations, self.metrics, time.time())
         self.history.finish(chat_id, turn)
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QUrl
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QLineEdit, QPlainTextEdit
+from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QLineEdit, QPlainTextEdit
 from pytestqt.qtbot import QtBot
 
-from app.settings import SettingsDialog, bounds
+from app.settings import SettingsDialog, bounds, groups
 from engine.config import EngineConfig, Settings
 
 
@@ -35,6 +35,26 @@ def test_few_settings_at_first_all_behind_a_switch(dialog: SettingsDialog) -> No
     assert "top_p" not in shown
     dialog.on_advanced(True)
     assert all(control.isVisibleTo(dialog) for control in dialog.fields.values())
+
+
+def test_every_setting_stands_under_one_heading() -> None:
+    names = [name for each in groups().values() for name in each]
+    assert sorted(names) == sorted(Settings.model_fields)
+    assert set(groups()["Drafting and speed"]) >= {"speculation", "strict", "show_drafts"}
+
+
+def test_yes_or_no_is_a_box_to_tick(dialog: SettingsDialog, qtbot: QtBot) -> None:
+    boxes = {name: box for name, box in dialog.fields.items() if isinstance(box, QCheckBox)}
+    assert {name: box.isChecked() for name, box in boxes.items()} == {
+        name: field.default for name, field in Settings.model_fields.items() if field.annotation is bool
+    }
+    boxes["show_drafts"].setFocus()
+    boxes["show_drafts"].click()
+    assert not dialog.grab().isNull()
+    with qtbot.waitSignal(dialog.accepted):
+        dialog.on_save()
+    assert dialog.settings.show_drafts is True
+    assert dialog.settings.strict is False
 
 
 def test_controls_keep_the_bounds_of_the_declaration(dialog: SettingsDialog) -> None:

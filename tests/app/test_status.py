@@ -7,7 +7,7 @@ from app.plot import WINDOW_S, Plot
 from app.status import StatusPanel
 from app.theme import Theme
 from engine.messages import Metrics
-from tests.app.fakes import METRICS, FakeMemory
+from tests.app.fakes import DRAFTED, METRICS, FakeMemory
 
 
 @pytest.fixture
@@ -44,6 +44,31 @@ def test_the_rate_is_live(status: StatusPanel, monkeypatch: pytest.MonkeyPatch) 
         status.add_tokens(1)
         now += 0.1
     assert "10 tok/s" in status.text()
+
+
+def test_the_rate_tells_what_drafting_brought(status: StatusPanel) -> None:
+    assert "no answer" in status.drafting_text
+    status.end_answer(DRAFTED, by_model=True)
+    assert "31 tok/s 1.6x" in status.text()
+    for part in ("n-gram", "72 %", "8.1", "1.6 times"):
+        assert part in status.rate_tip
+    assert "tier n-gram, acceptance 72 %, 8.1 tokens accepted per draft, 1.6x plain" in status.drafting_text
+
+
+def test_nothing_drafted_is_told_in_the_open_panel_only(status: StatusPanel) -> None:
+    status.end_answer(DRAFTED, by_model=True)
+    status.end_answer(METRICS, by_model=True)
+    assert status.text() == "Full  first word 0.38 s  31 tok/s  retrieval 18 ms"
+    assert status.rate_tip == "Tokens per second"
+    assert status.drafting_text.startswith("Drafting: none")
+
+
+def test_the_speedup_is_plotted_for_answers_that_were_drafted(status: StatusPanel) -> None:
+    for metrics in (METRICS, DRAFTED):
+        status.end_answer(metrics, by_model=True)
+    names = [plot.accessibleName() for plot in status.findChildren(Plot)]
+    assert "Speed-up: 1.6x, last five minutes" in names
+    assert [plot.values for plot in status.findChildren(Plot) if "Speed-up" in plot.accessibleName()] == [[1.6]]
 
 
 def test_indexing_is_shown_and_goes(status: StatusPanel) -> None:

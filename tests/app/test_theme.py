@@ -22,7 +22,7 @@ def test_contrast_of_black_and_white_is_the_greatest() -> None:
 
 
 @pytest.mark.parametrize("tokens", [LIGHT, DARK], ids=["light", "dark"])
-@pytest.mark.parametrize("ground", ["background", "surface", "raised"])
+@pytest.mark.parametrize("ground", ["background", "surface", "raised", "drafted"])
 @pytest.mark.parametrize("word", WORDS)
 def test_text_stands_out_on_every_ground(tokens: Tokens, ground: str, word: str) -> None:
     assert contrast(getattr(tokens, word), getattr(tokens, ground)) >= 4.5

@@ -1,0 +1,106 @@
+"""What `hola bench decode` prints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app import console
+
+__all__ = ["print_decode"]
+
+RATES = {
+    "plain": "plain",
+    "hsd": "HSD",
+    "llama_cpp": "llama_cpp",
+    "llama_cpp_lookup": "llama_cpp + lookup",
+    "oracle": "oracle",
+    "text_oracle": "knows the text",
+}
+"""Key in the result -> head of the column."""
+
+
+def print_decode(result: dict[str, Any]) -> None:
+    """Print the rates, their ratios, the cost curve and the simulated machines as tables."""
+    workloads: dict[str, dict[str, Any]] = result["workloads"]
+    threads = result["threads"]
+    console.say(f"hola bench decode: {result['model']}, {threads} thread{'s' if threads != 1 else ''}, greedy\n")
+    rows = [(name, *(_number(figures[key], 1) for key in RATES)) for name, figures in workloads.items()]
+    console.print_table("Tokens/s after the first token", ("workload", *RATES.values()), rows)
+    _print_tiers(workloads)
+    console.say()
+    heads = (
+        "workload",
+        "/ plain",
+        "/ llama_cpp",
+        "/ lookup",
+        "of the oracle's gain",
+        "acceptance",
+        "accepted per step",
+    )
+    console.print_table("HSD", heads, [_ratios(name, figures) for name, figures in workloads.items()])
+    console.say()
+    contexts = list(dict.fromkeys(context for figures in workloads.values() for context in figures["ttft_ms"]))
+    times = [
+        (name, *(_number(figures["ttft_ms"].get(context), 0) for context in contexts))
+        for name, figures in workloads.items()
+    ]
+    console.print_table("Time to first token, ms (whole prompt read)", ("workload", *contexts), times)
+    first, second = result["ttft_ms"]["first"], result["ttft_ms"]["second"]
+    share = f" ({second / first:.2f} of it)" if first else ""
+    console.say(f"\nA chat about five passages: first turn {first:,.0f} ms, second turn {second:,.0f} ms{share}\n")
+    curve: dict[int, float] = result["cost_curve"]
+    if curve:
+        heads = ("n", *(str(width) for width in curve))
+        row = ("C(n)", *(_number(cost, 1) for cost in curve.values()))
+        console.print_table("Cost of n tokens in one batch, against one token", heads, [row])
+        console.say()
+    _print_simulated(result["simulated"])
+
+
+def _print_tiers(workloads: dict[str, dict[str, Any]]) -> None:
+    tiers = list(dict.fromkeys(tier for figures in workloads.values() for tier in figures["hsd_by_tier"]))
+    if len(tiers) > 1:
+        rows = [
+            (name, *(_number(figures["hsd_by_tier"].get(tier), 1) for tier in tiers))
+            for name, figures in workloads.items()
+        ]
+        console.say()
+        console.print_table("HSD by tier, tokens/s", ("workload", *tiers), rows)
+
+
+def _ratios(name: str, figures: dict[str, Any]) -> tuple[str, ...]:
+    ratio = figures["ratio"]
+    return (
+        name,
+        _number(ratio["hsd/plain"], 2),
+        _number(ratio["hsd/llama_cpp"], 2),
+        _number(ratio["hsd/llama_cpp_lookup"], 2),
+        _percent(figures["share_of_oracle_gain"]),
+        _percent(figures["acceptance"]),
+        _number(figures["accepted_per_step"], 1),
+    )
+
+
+def _print_simulated(rows: list[dict[str, Any]]) -> None:
+    """Print the speeds on other cost curves, over all answers and per workload."""
+    names = list(rows[0]["workloads"]) if rows else []
+    lines = [
+        (
+            row["curve"],
+            _number(row["plain"], 2),
+            _number(row["chooser"], 2),
+            _number(row["oracle"], 2),
+            *(f"{row['workloads'][name]['chooser']:.2f} / {row['workloads'][name]['oracle']:.2f}" for name in names),
+        )
+        for row in rows
+    ]
+    heads = ("cost curve", "plain", "chooser", "oracle", *names)
+    console.print_table("The same answers on other machines (chooser / oracle, simulated)", heads, lines)
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:,.{digits}f}"
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.0%}"
