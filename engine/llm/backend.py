@@ -13,15 +13,18 @@ from contextlib import contextmanager
 from typing import Any
 
 import llama_cpp
+import numpy as np
+import numpy.typing as npt
 
 from engine.errors import ModelError, ModelFileError
-from engine.llm.preflight import BATCH_TOKENS, Preflight
+from engine.llm.preflight import BATCH_TOKENS, OUTPUT_ROWS, Preflight
 from engine.llm.protocol import LoadModel
-from engine.messages import Sampling
 from engine.scaling.probe import physical_cores
 from engine.service import CancelToken
 
-__all__ = ["ABORTED", "CONTEXT_FULL", "DECODED", "Model", "Sampler"]
+__all__ = ["ABORTED", "BUILD", "CONTEXT_FULL", "DECODED", "Logits", "Model"]
+
+Logits = npt.NDArray[np.float32]
 
 DECODED, CONTEXT_FULL, ABORTED = 0, 1, 2
 """What `Model.decode` returns."""
@@ -30,6 +33,13 @@ CONTROL_ATTRIBUTES = 1 << 3 | 1 << 4
 LOAD_INTO_MEMORY = 0
 """load_mode: no mmap, so that repacked weights do not lie in memory twice."""
 FLASH_ATTENTION_ON = 1
+BUILD = f"llama-cpp-python {llama_cpp.__version__}"
+"""What a measured cost curve or a saved state depends on."""
+STRICT_VALUES = llama_cpp.GGML_TYPE_Q8_0
+"""Type of V in the cache in strict mode. Keys and values of unlike types keep llama.cpp from splitting the cache among
+threads for a single row, which alone makes a batch differ from its tokens one by one; bf16 does so too, but is slower."""
+MAIN, CHECKPOINT = 0, 1
+"""Sequences of a context: the text, and what a recurrent model returns to when a draft is rejected."""
 WARNING = 3
 """GGML_LOG_LEVEL_WARN."""
 
@@ -45,7 +55,7 @@ _log = llama_cpp.llama_log_callback(_write_log)
 
 
 class Model:
-    """llama.cpp's model, vocabulary and one context over one sequence."""
+    """llama.cpp's model, vocabulary and one context over one text."""
 
     def __init__(self, checked: Preflight, how: LoadModel) -> None:
         llama_cpp.llama_log_set(_log, None)
@@ -53,10 +63,14 @@ class Model:
         self.threads = how.threads or physical_cores()
         self.context_tokens = checked.context_tokens
         self._model = self._load(how)
+        self.is_recurrent: bool = llama_cpp.llama_model_is_recurrent(
+            self._model
+        ) or llama_cpp.llama_model_is_hybrid(self._model)
+        """Whether its state can't forget the last tokens: it returns to a checkpoint and reads them again."""
         self._vocab = llama_cpp.llama_model_get_vocab(self._model)
         self._context = self._open_context(how)
         self._memory = llama_cpp.llama_get_memory(self._context)
-        self._batch = llama_cpp.llama_batch_init(BATCH_TOKENS, 0, 1)
+        self._batch = self._open_batch()
         self._piece_buffer = ctypes.create_string_buffer(256)
         self._pieces: dict[int, bytes] = {}
         self.vocabulary: int = llama_cpp.llama_vocab_n_tokens(self._vocab)
@@ -78,8 +92,11 @@ class Model:
         params = llama_cpp.llama_context_default_params()
         params.n_ctx = self.context_tokens
         params.n_batch = params.n_ubatch = BATCH_TOKENS
-        params.n_seq_max = 1
-        params.n_outputs_max = 1
+        params.n_seq_max = 2 if self.is_recurrent else 1
+        params.kv_unified = True
+        params.n_outputs_max = OUTPUT_ROWS
+        if how.strict and self.threads > 1:
+            params.type_v = STRICT_VALUES
         params.n_threads = params.n_threads_batch = self.threads
         params.flash_attn_type = FLASH_ATTENTION_ON
         params.no_perf = True
@@ -91,6 +108,15 @@ class Model:
                 "set a smaller context, or close other programs."
             )
         return context
+
+    def _open_batch(self) -> Any:
+        """Make the batch that all decodes share; every token is of the main sequence."""
+        batch = llama_cpp.llama_batch_init(BATCH_TOKENS, 0, 1)
+        for index in range(BATCH_TOKENS):
+            batch.n_seq_id[index] = 1
+            batch.seq_id[index][0] = MAIN
+        self._batch_tokens, self._batch_positions, self._batch_outputs = batch.token, batch.pos, batch.logits
+        return batch
 
     def close(self) -> None:
         """Free everything, in the order that llama.cpp demands."""
@@ -168,20 +194,18 @@ class Model:
 
     # ------------------------------------------------------------ computing
 
-    def decode(self, tokens: Sequence[int], position: int, *, want_logits: bool) -> int:
-        """Compute tokens from a position on; with `want_logits` the last one's can be sampled.
+    def decode(self, tokens: Sequence[int], position: int, *, outputs: int) -> int:
+        """Compute tokens from a position on; the last `outputs` of them have logits after it.
 
         Returns DECODED, CONTEXT_FULL or ABORTED; in the latter two `keep` must set the cache right. Raises ModelError.
         """
-        batch = self._batch
-        batch.n_tokens = len(tokens)
+        batch, count = self._batch, len(tokens)
+        batch.n_tokens = count
+        self._first_output = count - outputs
         for index, token in enumerate(tokens):
-            batch.token[index] = token
-            batch.pos[index] = position + index
-            batch.n_seq_id[index] = 1
-            batch.seq_id[index][0] = 0
-            batch.logits[index] = 0
-        batch.logits[len(tokens) - 1] = want_logits
+            self._batch_tokens[index] = token
+            self._batch_positions[index] = position + index
+            self._batch_outputs[index] = index >= self._first_output
         code: int = llama_cpp.llama_decode(self._context, batch)
         if code in (DECODED, CONTEXT_FULL, ABORTED):
             return code
@@ -189,12 +213,43 @@ class Model:
             f"The model could not read the text (llama.cpp error {code}): start a new chat, or load it anew."
         )
 
+    def logits(self, row: int) -> Logits:
+        """Return llama.cpp's own logits of an output row, shape (vocabulary,); valid until the next decode."""
+        pointer = llama_cpp.llama_get_logits_ith(self._context, self._first_output + row)
+        return np.ctypeslib.as_array(pointer, (self.vocabulary,))
+
     def keep(self, count: int) -> int:
         """Forget all tokens after the first `count`; return how many are kept (0 where a part can't be forgotten)."""
-        if llama_cpp.llama_memory_seq_rm(self._memory, 0, count, -1):
+        if llama_cpp.llama_memory_seq_rm(self._memory, MAIN, count, -1):
             return count
         llama_cpp.llama_memory_clear(self._memory, True)
         return 0
+
+    def set_checkpoint(self) -> None:
+        """Remember the state of a recurrent model as it is now; copies nothing before the next decode."""
+        llama_cpp.llama_memory_seq_rm(self._memory, CHECKPOINT, -1, -1)
+        llama_cpp.llama_memory_seq_cp(self._memory, MAIN, CHECKPOINT, -1, -1)
+
+    def return_to_checkpoint(self) -> None:
+        """Take the state of the last checkpoint; it stays set."""
+        llama_cpp.llama_memory_seq_rm(self._memory, MAIN, -1, -1)
+        llama_cpp.llama_memory_seq_cp(self._memory, CHECKPOINT, MAIN, -1, -1)
+
+    def state(self) -> bytes:
+        """Return the state of the text, to be given to `set_state` of the same model and context."""
+        size = llama_cpp.llama_state_seq_get_size_ext(self._context, MAIN, 0)
+        buffer = (ctypes.c_uint8 * size)()
+        written = llama_cpp.llama_state_seq_get_data_ext(self._context, buffer, size, MAIN, 0)
+        return bytes(memoryview(buffer)[:written])
+
+    def set_state(self, state: bytes) -> bool:
+        """Replace the text by a saved one; return whether it worked, else the text is empty."""
+        llama_cpp.llama_memory_clear(self._memory, True)
+        buffer = (ctypes.c_uint8 * len(state)).from_buffer_copy(state)
+        if llama_cpp.llama_state_seq_set_data_ext(self._context, buffer, len(state), MAIN, 0):
+            return True
+        llama_cpp.llama_memory_clear(self._memory, True)
+        return False
 
     @contextmanager
     def abort_when(self, cancel: CancelToken) -> Iterator[None]:
@@ -205,45 +260,3 @@ class Model:
             yield
         finally:
             llama_cpp.llama_set_abort_callback(self._context, llama_cpp.ggml_abort_callback(), None)
-
-    def sampler(self, sampling: Sampling) -> Sampler:
-        """Make the chain that draws tokens from this model's logits."""
-        return Sampler(self._context, self.vocabulary, sampling)
-
-
-class Sampler:
-    """llama.cpp's sampler chain: penalties, then greedy, or top-k, top-p, min-p, temperature and a seeded draw.
-
-    The penalty sees the tokens of the answer alone, so that quoting a passage is not punished.
-    """
-
-    def __init__(self, context: Any, vocabulary: int, sampling: Sampling) -> None:
-        self._context = context
-        self._chain = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
-        steps = []
-        if sampling.repetition_penalty != 1.0 and sampling.repetition_window > 0:
-            steps.append(
-                llama_cpp.llama_sampler_init_penalties(
-                    vocabulary, sampling.repetition_window, sampling.repetition_penalty, 0.0, 0.0
-                )
-            )
-        if sampling.temperature <= 0.0:
-            steps.append(llama_cpp.llama_sampler_init_greedy())
-        else:
-            steps += [
-                llama_cpp.llama_sampler_init_top_k(sampling.top_k),
-                llama_cpp.llama_sampler_init_top_p(sampling.top_p, 1),
-                llama_cpp.llama_sampler_init_min_p(sampling.min_p, 1),
-                llama_cpp.llama_sampler_init_temp(sampling.temperature),
-                llama_cpp.llama_sampler_init_dist(sampling.seed),
-            ]
-        for step in steps:
-            llama_cpp.llama_sampler_chain_add(self._chain, step)
-
-    def sample(self) -> int:
-        """Draw a token from the logits of the last decoded row and remember it."""
-        return int(llama_cpp.llama_sampler_sample(self._chain, self._context, -1))
-
-    def close(self) -> None:
-        """Free the chain."""
-        llama_cpp.llama_sampler_free(self._chain)

@@ -1,4 +1,4 @@
-"""Answer one prompt: reuse the cached prefix, prefill in chunks, decode token by token."""
+"""Answer one prompt: reuse what is in the cache, prefill in chunks, then draft, verify and say."""
 
 from __future__ import annotations
 
@@ -8,26 +8,22 @@ from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 
 from engine.errors import ContextError
-from engine.llm.backend import ABORTED, CONTEXT_FULL, DECODED, Model
+from engine.llm.backend import Model
+from engine.llm.hsd.speculation import Account, Speculation
+from engine.llm.hsd.verify import sample_and_compare
 from engine.llm.protocol import Generated, Prefilled, TextDelta
+from engine.llm.sampling import Sampler
+from engine.llm.text_state import TextState
 from engine.llm.text_stream import TextStream
 from engine.messages import FinishReason, Sampling
 from engine.service import CancelToken
 
-__all__ = ["Session", "common_prefix", "peak_rss_mb"]
+__all__ = ["Session", "peak_rss_mb"]
 
 SLOW_STEP_S = 0.05
 """A step of decoding from which on the abort callback, about 1.5 ms per step, is worth its time."""
 PREFILL_CHUNK = 256
 """Tokens per call: large enough for the fast kernels, small enough to show progress."""
-
-
-def common_prefix(cached: Sequence[int], wanted: Sequence[int]) -> int:
-    """Return how many tokens both begin with."""
-    for index, (left, right) in enumerate(zip(cached, wanted, strict=False)):
-        if left != right:
-            return index
-    return min(len(cached), len(wanted))
 
 
 def peak_rss_mb() -> float:
@@ -43,20 +39,26 @@ def peak_rss_mb() -> float:
 
 
 class Session:
-    """The tokens in a model's KV cache, and the loop that answers on top of them."""
+    """One model's text, and the loop that answers on top of it."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, speculation: Speculation) -> None:
         self._model = model
-        self._cached: list[int] = []
-        self._step_s = 0.0
+        self._speculation = speculation
+        self._state = TextState(model)
 
     def answer(
-        self, prompt: Sequence[int], sampling: Sampling, max_tokens: int, stop: tuple[str, ...], cancel: CancelToken
+        self,
+        prompt: Sequence[int],
+        sampling: Sampling,
+        max_tokens: int,
+        stop: tuple[str, ...],
+        draft_limit: int,
+        cancel: CancelToken,
     ) -> Iterator[Prefilled | TextDelta | Generated]:
         """Answer a prompt of tokens: Prefilled per chunk, TextDelta per piece of text, then Generated.
 
-        The longest common prefix with the cache is not computed again. Closing the generator midway leaves the cache
-        in step with `_cached`. Raises ContextError if the prompt leaves no room for an answer.
+        What the context shares with the prompt is not computed again. Closing the generator midway leaves the context
+        in step with its text. Raises ContextError if the prompt leaves no room for an answer.
         """
         room = self._model.context_tokens - len(prompt)
         if room < 1:
@@ -69,100 +71,120 @@ class Session:
         yield Prefilled(reused, len(prompt), reused)
         with self._model.abort_when(cancel):
             yield from self._prefill(prompt, reused, cancel)
-        prefilled = time.perf_counter()
-        counts = _Counts(len(prompt), reused, (prefilled - begun) * 1000)
-        if cancel.cancelled:
-            yield counts.generated("cancelled", 0, 0.0)
-            return
-        yield from self._decode(sampling, min(max_tokens, room), TextStream(stop), cancel, counts)
+        prefill_ms = (time.perf_counter() - begun) * 1000
+        answer = _Answer(len(prompt), reused, prefill_ms, TextStream(stop), min(max_tokens, room))
+        if not cancel.cancelled:
+            yield from self._decode(prompt, sampling, draft_limit, answer, cancel)
+        yield from answer.finish(cancel)
 
     def _reuse(self, prompt: Sequence[int]) -> int:
         # The last prompt token is always computed: its logits give the first token of the answer.
-        reused = self._model.keep(min(common_prefix(self._cached, prompt), len(prompt) - 1))
-        del self._cached[reused:]
-        return reused
+        return self._state.keep(min(self._state.shared_with(prompt), len(prompt) - 1))
 
     def _prefill(self, prompt: Sequence[int], start: int, cancel: CancelToken) -> Iterator[Prefilled]:
         done = start
         while done < len(prompt) and not cancel.cancelled:
             chunk = prompt[done : done + PREFILL_CHUNK]
             last = done + len(chunk) == len(prompt)
-            if not self._compute(chunk, want_logits=last):
+            if not self._state.read(chunk, outputs=int(last)):
                 return
             done += len(chunk)
             if not last:
                 yield Prefilled(done, len(prompt), start)
 
-    def _step(self, token: int, cancel: CancelToken) -> bool:
-        """Decode one token; where a step takes long, a cancel ends it midway."""
-        begun = time.perf_counter()
-        with self._model.abort_when(cancel) if self._step_s > SLOW_STEP_S else nullcontext():
-            done = self._compute([token], want_logits=True)
-        self._step_s = time.perf_counter() - begun
-        return done
-
-    def _compute(self, tokens: Sequence[int], *, want_logits: bool) -> bool:
-        """Decode tokens after the cached ones; on a cancel or a full context put the cache back and return False."""
-        code = self._model.decode(tokens, len(self._cached), want_logits=want_logits)
-        if code == DECODED:
-            self._cached.extend(tokens)
-            return True
-        if code in (ABORTED, CONTEXT_FULL):
-            del self._cached[self._model.keep(len(self._cached)) :]
-        return False
-
     def _decode(
-        self, sampling: Sampling, max_tokens: int, text: TextStream, cancel: CancelToken, counts: _Counts
-    ) -> Iterator[TextDelta | Generated]:
-        model = self._model
-        sampler = model.sampler(sampling)
-        reason: FinishReason = "length"
-        made = unsent = 0
-        first = last = time.perf_counter()
+        self, prompt: Sequence[int], sampling: Sampling, draft_limit: int, answer: _Answer, cancel: CancelToken
+    ) -> Iterator[TextDelta]:
+        """Say tokens until the answer ends: each step verifies the pending token and a draft, which may be empty."""
+        drafter = self._speculation.follow(prompt)
+        sampler = Sampler(self._model, sampling)
         try:
-            while made < max_tokens:
-                token = sampler.sample()
-                if model.ends_generation(token):
-                    reason = "stop"
-                    break
-                last = time.perf_counter()
-                if made == 0:
-                    first = last
-                made += 1
-                unsent += 1
-                piece = text.feed(model.piece(token))
-                if piece:
-                    yield TextDelta(piece, unsent)
-                    unsent = 0
-                if text.stopped or cancel.cancelled:
-                    reason = "stop" if text.stopped else "cancelled"
-                    break
-                if made < max_tokens and not self._step(token, cancel):
-                    reason = "cancelled" if cancel.cancelled else "length"
-                    break
+            said, accepted = [sampler.draw(0)], 0
+            while True:
+                for token in said:
+                    drafter.append(token)
+                yield from answer.say(said, accepted, self._model)
+                limit = min(draft_limit, answer.left - 1, self._state.room - 1)
+                if answer.ended or cancel.cancelled or limit < 0:
+                    return
+                draft = self._speculation.propose(drafter, limit, self._state.replay).tokens
+                rows = self._state.replay + 1 + len(draft)
+                begun = time.perf_counter()
+                slow = self._speculation.seconds(rows) > SLOW_STEP_S
+                with self._model.abort_when(cancel) if slow else nullcontext():
+                    if not self._state.verify(said[-1], draft):
+                        return
+                said = sample_and_compare(sampler.draw, draft, self._model.ends_generation)
+                accepted = sum(1 for ours, theirs in zip(said, draft, strict=False) if ours == theirs)
+                self._state.accept(accepted)
+                seconds = time.perf_counter() - begun
+                self._speculation.record(answer.account, rows, len(draft), len(said), accepted, seconds)
         finally:
             sampler.close()
-        rest = text.flush()
+
+
+class _Answer:
+    """The answer as far as it is said, and what it cost."""
+
+    def __init__(self, prompt_tokens: int, reused: int, prefill_ms: float, text: TextStream, max_tokens: int) -> None:
+        self.account = Account()
+        self._prompt_tokens, self._reused, self._prefill_ms = prompt_tokens, reused, prefill_ms
+        self._text = text
+        self._max_tokens = max_tokens
+        self._made = self._unsent = 0
+        self._first = self._last = 0.0
+        self._reason: FinishReason | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more is to be said."""
+        return self._reason is not None or self.left == 0
+
+    @property
+    def left(self) -> int:
+        """Tokens that may still be said."""
+        return self._max_tokens - self._made
+
+    def say(self, tokens: Sequence[int], accepted: int, model: Model) -> Iterator[TextDelta]:
+        """Put tokens into text, drafted ones (the first `accepted`) apart from the target's own."""
+        self._last = time.perf_counter()
+        self._first = self._first or self._last
+        for part, drafted in ((tokens[:accepted], True), (tokens[accepted:], False)):
+            piece = "".join(self._feed(token, model) for token in part)
+            if piece:
+                yield TextDelta(piece, self._unsent, drafted)
+                self._unsent = 0
+
+    def _feed(self, token: int, model: Model) -> str:
+        if self._reason is not None:
+            return ""
+        if model.ends_generation(token):
+            self._reason = "stop"
+            return ""
+        self._made += 1
+        self._unsent += 1
+        piece = self._text.feed(model.piece(token))
+        if self._text.stopped:
+            self._reason = "stop"
+        return piece
+
+    def finish(self, cancel: CancelToken) -> Iterator[TextDelta | Generated]:
+        """Say what was held back, and give the account of the whole answer."""
+        rest = self._text.flush()
         if rest:
-            yield TextDelta(rest, unsent)
-        yield counts.generated(reason, made, (last - first) * 1000)
-
-
-class _Counts:
-    """What prefill took, to be told at the end of the answer."""
-
-    def __init__(self, prompt_tokens: int, reused_tokens: int, prefill_ms: float) -> None:
-        self._prompt_tokens = prompt_tokens
-        self._reused_tokens = reused_tokens
-        self._prefill_ms = prefill_ms
-
-    def generated(self, reason: FinishReason, completion_tokens: int, decode_ms: float) -> Generated:
-        return Generated(
-            reason=reason,
+            yield TextDelta(rest, self._unsent)
+        account = self.account
+        yield Generated(
+            reason=self._reason or ("cancelled" if cancel.cancelled else "length"),
             prompt_tokens=self._prompt_tokens,
-            reused_tokens=self._reused_tokens,
+            reused_tokens=self._reused,
             prefill_ms=self._prefill_ms,
-            completion_tokens=completion_tokens,
-            decode_ms=decode_ms,
+            completion_tokens=self._made,
+            decode_ms=(self._last - self._first) * 1000,
             peak_rss_mb=peak_rss_mb(),
+            drafted=account.drafted,
+            accepted=account.accepted,
+            draft_steps=account.draft_steps,
+            tier="n-gram" if account.drafted else "plain",
+            speedup_estimate=account.speedup,
         )

@@ -18,6 +18,8 @@ MOST_LAYERS = 4096
 KV_ELEMENT_BYTES = 2.0
 """The cache is kept in f16."""
 BATCH_TOKENS = 512
+OUTPUT_ROWS = 64
+"""Rows of one batch that have logits: a drafted batch is verified at each."""
 FIXED_OVERHEAD = 64 * MIB
 """The process itself with its libraries."""
 NOT_FOR_CHAT = {
@@ -146,11 +148,11 @@ def _check_tensors(header: GgufHeader, name: str) -> int:
 
 
 def _compute_bytes(header: GgufHeader, architecture: str) -> int:
-    """Estimate the scratch memory of one batch: the widest activations, and one row of logits."""
+    """Estimate the scratch memory of one batch: the widest activations, and the logits of its output rows, twice."""
     width = header.integer(f"{architecture}.embedding_length")
     feed_forward = header.integer(f"{architecture}.feed_forward_length", 4 * width)
     vocabulary = header.array_lengths.get("tokenizer.ggml.tokens", 0)
-    return BATCH_TOKENS * 4 * (4 * width + 3 * feed_forward) + 8 * vocabulary
+    return BATCH_TOKENS * 4 * (4 * width + 3 * feed_forward) + 8 * vocabulary * OUTPUT_ROWS
 
 
 def _does_not_fit(

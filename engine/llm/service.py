@@ -7,6 +7,8 @@ from typing import Any
 
 from engine.llm.backend import Model
 from engine.llm.generate import Session
+from engine.llm.hsd.calibration import calibrate
+from engine.llm.hsd.speculation import Speculation
 from engine.llm.preflight import preflight
 from engine.llm.protocol import CountTokens, Generate, LoadModel, ModelCard, TokenCounts
 from engine.llm.template import ChatTemplate
@@ -25,7 +27,9 @@ class _Loaded:
         self.model = Model(checked, how)
         bos, eos = self.model.bos_eos()
         self.template = ChatTemplate(self.model.chat_template(), bos, eos, self.model.control_tokens())
-        self.session = Session(self.model)
+        self.calibration = calibrate(self.model, how)
+        self.speculation = Speculation(self.calibration)
+        self.session = Session(self.model, self.speculation)
         self.card = ModelCard(
             name=checked.name,
             architecture=checked.architecture,
@@ -67,7 +71,9 @@ class ModelService:
             loaded = self._load(request.model)
             prompt = loaded.tokenize(request.messages)
             stop = request.stop + loaded.template.stop
-            yield from loaded.session.answer(prompt, request.sampling, request.max_tokens, stop, cancel)
+            yield from loaded.session.answer(
+                prompt, request.sampling, request.max_tokens, stop, request.draft_limit, cancel
+            )
 
     def close(self) -> None:
         """Free the model."""

@@ -9,9 +9,9 @@ import pytest
 
 from engine.config import bundled_model
 from engine.errors import ContextError, ModelFileError
-from engine.llm.generate import common_prefix
 from engine.llm.protocol import CountTokens, Generate, Generated, LoadModel, ModelCard, Prefilled, TextDelta
 from engine.llm.service import ModelService
+from engine.llm.text_state import common_prefix
 from engine.messages import ChatMessage, Sampling
 from engine.service import CancelToken
 from tests.gguf_builder import chain, write_llama
@@ -197,4 +197,4 @@ def test_cancel_ends_a_running_chunk_of_prefill(service: ModelService) -> None:
     assert isinstance(ended, Generated)
     assert ended.reason == "cancelled"
     # Within the first chunk: had the flag been seen only after it, the cache would hold the chunk.
-    assert service._load(BUNDLED).session._cached == []
+    assert service._load(BUNDLED).session._state.tokens == []

@@ -1,0 +1,125 @@
+"""The cost curve: what a batch of n tokens costs on this machine, against one token.
+
+C(n) = T(n) / T(1), where T(n) is the time of one decode of n tokens with logits for each. No speculation rule is right
+for every CPU: C(16) is 8 with the bundled model on two cores and 2.3 with 16-bit weights on the same ones.
+"""
+
+from __future__ import annotations
+
+import bisect
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+__all__ = ["MOST_ROWS", "CostCurve", "measure", "observed"]
+
+MOST_ROWS = 64
+"""Widest batch of a verification."""
+WIDTHS = (1, 2, 4, 8, 16, 32, 64, 3, 6, 12, 24, 48, 5, 7, 10, 20)
+"""What is measured, the most telling first: where time runs out, the rest is interpolated."""
+LEARNING_RATE = 0.05
+"""Weight of one observed step; the noise of a busy machine averages out over some tens of steps."""
+TRUST = 1.5
+"""A step that took this many times what was expected is a disturbance and counts no more than that."""
+
+
+@dataclass(frozen=True, slots=True)
+class CostCurve:
+    """Seconds per decode at measured widths, ascending; between them the cost is interpolated."""
+
+    widths: tuple[int, ...]
+    seconds: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        # Fewer rows never cost more: a measurement that says so is noise, and the wider one is right.
+        least = float("inf")
+        sound = []
+        for value in reversed(self.seconds):
+            least = min(least, value)
+            sound.append(least)
+        object.__setattr__(self, "seconds", tuple(reversed(sound)))
+
+    @property
+    def widest(self) -> int:
+        """The widest batch that was measured."""
+        return self.widths[-1]
+
+    def time(self, rows: int) -> float:
+        """Return T(rows) in seconds; beyond the widest measured batch the last slope goes on."""
+        at = bisect.bisect_left(self.widths, rows)
+        if at < len(self.widths) and self.widths[at] == rows:
+            return self.seconds[at]
+        if len(self.widths) == 1:
+            return self.seconds[0] * rows
+        at = min(max(at, 1), len(self.widths) - 1)
+        left, right = self.widths[at - 1], self.widths[at]
+        share = (rows - left) / (right - left)
+        return self.seconds[at - 1] + share * (self.seconds[at] - self.seconds[at - 1])
+
+    def ratio(self, rows: int) -> float:
+        """Return C(rows) = T(rows) / T(1)."""
+        return self.time(rows) / self.seconds[0]
+
+    def ratios(self, rows: int = MOST_ROWS) -> list[float]:
+        """Return C(0) = 0, C(1) = 1, ... C(rows)."""
+        return [0.0, *(self.ratio(n) for n in range(1, rows + 1))]
+
+    @classmethod
+    def of_ratios(cls, ratios: Mapping[int, float]) -> CostCurve:
+        """Make a curve from C(n) at some widths, 1 among them, with T(1) = 1 s."""
+        widths = tuple(sorted(ratios))
+        return cls(widths, tuple(ratios[width] for width in widths))
+
+
+def measure(
+    decode: Callable[[int], None],
+    budget_s: float,
+    most_rows: int = MOST_ROWS,
+    clock: Callable[[], float] = time.perf_counter,
+) -> CostCurve:
+    """Measure T(n) within a budget of seconds; `decode(n)` decodes n tokens and leaves the state as it was.
+
+    Each width keeps its fastest run: what is slower was disturbed. A width that would break the budget is left out.
+    """
+    ends = clock() + budget_s
+    decode(1)  # The first decode touches all memory for the first time.
+    best: dict[int, float] = {}
+    wanted = [width for width in WIDTHS if width <= most_rows]
+    for _ in range(4):
+        for width in wanted:
+            expected = best.get(width) or _guess(best, width)
+            if best and clock() + expected > ends:
+                continue
+            begun = clock()
+            decode(width)
+            best[width] = min(best.get(width, float("inf")), clock() - begun)
+    widths = tuple(sorted(best))
+    return CostCurve(widths, tuple(best[width] for width in widths))
+
+
+def observed(curve: CostCurve, rows: int, seconds: float, unit_s: float) -> CostCurve:
+    """Return the curve after a step of `rows` took `seconds` while single tokens take `unit_s`.
+
+    The nearest measured width learns; machines change their ratio with load and depth of the context.
+    """
+    if rows == 1 or unit_s <= 0.0:
+        return curve
+    nearest = min(range(1, len(curve.widths)), key=lambda at: abs(curve.widths[at] - rows), default=0)
+    if nearest == 0:
+        return curve
+    surprise = seconds / unit_s / curve.ratio(rows)
+    surprise = min(TRUST, max(1 / TRUST, surprise))
+    values = list(curve.seconds)
+    values[nearest] *= 1 + LEARNING_RATE * (surprise - 1)
+    # The wider ones keep above it, or the monotone envelope would undo what was learned.
+    for at in range(nearest + 1, len(values)):
+        values[at] = max(values[at], values[at - 1])
+    return CostCurve(curve.widths, tuple(values))
+
+
+def _guess(best: Mapping[int, float], width: int) -> float:
+    """Estimate an unmeasured width from the nearest measured ones; never below them."""
+    if not best:
+        return 0.0
+    nearest = min(best, key=lambda known: abs(known - width))
+    return best[nearest] * max(1.0, width / nearest)
