@@ -1,12 +1,17 @@
-"""What `hola bench decode` prints."""
+"""`hola bench decode` at the terminal, and what the benches print."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from app import console
 
-__all__ = ["print_decode"]
+if TYPE_CHECKING:
+    from engine.config import EngineConfig
+
+__all__ = ["decode", "print_figures", "with_model"]
 
 RATES = {
     "plain": "plain",
@@ -19,7 +24,31 @@ RATES = {
 """Key in the result -> head of the column."""
 
 
-def print_decode(result: dict[str, Any]) -> None:
+def with_model(config: EngineConfig, model: Path | None) -> EngineConfig:
+    """Return the configuration with another model file; None leaves it as it is."""
+    if model is None:
+        return config
+    return replace(config, settings=config.settings.model_copy(update={"model": str(model)}))
+
+
+def decode(config: EngineConfig) -> dict[str, Any]:
+    """Run `hola bench decode`, and show how far it is."""
+    from engine.bench import decode
+
+    with console.waiting(shown=True) as status:
+        return decode.run(config, tell=status.update)
+
+
+def print_figures(name: str, result: dict[str, Any]) -> None:
+    """Print what a bench measured: one table, or several for `decode`."""
+    if name == "decode":
+        _print_decode(result)
+        return
+    rows = [(key, f"{value:,.1f}" if isinstance(value, float) else str(value)) for key, value in result.items()]
+    console.print_table(f"hola bench {name}", ("figure", "value"), rows)
+
+
+def _print_decode(result: dict[str, Any]) -> None:
     """Print the rates, their ratios, the cost curve and the simulated machines as tables."""
     workloads: dict[str, dict[str, Any]] = result["workloads"]
     threads = result["threads"]
@@ -50,9 +79,9 @@ def print_decode(result: dict[str, Any]) -> None:
     console.say(f"\nA chat about five passages: first turn {first:,.0f} ms, second turn {second:,.0f} ms{share}\n")
     curve: dict[int, float] = result["cost_curve"]
     if curve:
-        heads = ("n", *(str(width) for width in curve))
-        row = ("C(n)", *(_number(cost, 1) for cost in curve.values()))
-        console.print_table("Cost of n tokens in one batch, against one token", heads, [row])
+        widths = ("n", *(str(width) for width in curve))
+        costs = ("C(n)", *(_number(cost, 1) for cost in curve.values()))
+        console.print_table("Cost of n tokens in one batch, against one token", widths, [costs])
         console.say()
     _print_simulated(result["simulated"])
 

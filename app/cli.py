@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from app import __version__, console
+from app.bench_decode import print_figures, with_model
+from app.cli_models import models_commands
 from app.paths import engine_config
 from engine.errors import LibraryError, ModelError, SettingsError
 from engine.messages import (
@@ -50,6 +52,7 @@ app = typer.Typer(
 )
 library_commands = typer.Typer(help="Look at and change the document library.", no_args_is_help=True)
 app.add_typer(library_commands, name="library")
+app.add_typer(models_commands, name="models")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
 
@@ -352,9 +355,9 @@ def benches() -> dict[str, Callable[[EngineConfig, Path | None], dict[str, Any]]
         return dict(search.run(config))
 
     def decode(config: EngineConfig, data: Path | None) -> dict[str, Any]:
-        from engine.bench import decode
+        from app.bench_decode import decode
 
-        return dict(decode.run(config))
+        return decode(config)
 
     return {"decode": decode, "startup": startup, "index": indexing, "search": search, "responsiveness": responsiveness}
 
@@ -364,15 +367,15 @@ def bench(
     name: Annotated[str, typer.Argument(metavar="NAME", help="startup, responsiveness, index, search or decode.")],
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there.")] = None,
     data: Annotated[Path | None, typer.Option("--data", metavar="FOLDER", help="Documents for `index`.")] = None,
+    model: Annotated[Path | None, typer.Option("--model", metavar="FILE", help="GGUF model for `decode`.")] = None,
 ) -> None:
     """Measure Hola on this machine."""
     known = benches()
     if name not in known:
         raise typer.BadParameter(f"choose one of {', '.join(known)}", param_hint="NAME")
     with console.reporting():
-        result = known[name](configure(), data)
-        rows = [(key, f"{value:,.1f}" if isinstance(value, float) else str(value)) for key, value in result.items()]
-        console.print_table(f"hola bench {name}", ("figure", "value"), rows)
+        result = known[name](with_model(configure(), model), data)
+        print_figures(name, result)
         if json_file is not None:
             console.write_json(json_file, result)
 

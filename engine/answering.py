@@ -9,14 +9,16 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 
 from engine.config import Settings
+from engine.dialogue import Dialogues, Exchange, without_stale
 from engine.errors import HolaError, LibraryError, ProcessError
 from engine.history import History
 from engine.library.client import Library
 from engine.llm.client import LanguageModel
-from engine.llm.protocol import Generated, Prefilled, TextDelta
+from engine.llm.protocol import MOST_DRAFTED, Generated, Prefilled, TextDelta
 from engine.messages import (
     Citation,
     Delta,
+    DocumentStatus,
     Event,
     Finished,
     FinishReason,
@@ -30,7 +32,7 @@ from engine.messages import (
     Started,
     Turn,
 )
-from engine.prompting import compose
+from engine.prompting import Prompt, compose
 from engine.retrieval.citations import align
 from engine.retrieval.query import search_query
 from engine.retrieval.relevance import is_near
@@ -51,6 +53,7 @@ class Parts:
     library: Library
     history: History
     settings: Settings
+    dialogues: Dialogues
 
 
 class ModelAnswer:
@@ -65,7 +68,7 @@ class ModelAnswer:
         self._received = received
         self._cancelled = threading.Event()
         self._text = ""
-        self._turn_id = 0
+        self._chat_id = self._turn_id = 0
         self._saved_at = time.monotonic()
         self._queue_ms = self._retrieval_ms = self._ttft_ms = 0.0
         self._generated: Generated | None = None
@@ -80,11 +83,11 @@ class ModelAnswer:
         """Yield the events of the answer, `Finished` last; raises HolaError."""
         history = self._parts.history
         earlier = history.turns(self._question.chat_id) if self._question.chat_id is not None else ()
-        chat_id, self._turn_id = history.begin(self._question.chat_id, self._question.text, "model")
+        self._chat_id, self._turn_id = history.begin(self._question.chat_id, self._question.text, "model")
         reason: FinishReason = "failed"
         self._parts.library.yield_to_answer(True)
         try:
-            yield Started("model", chat_id, self._turn_id)
+            yield Started("model", self._chat_id, self._turn_id)
             try:
                 yield from self._work(earlier)
             except HolaError:
@@ -110,20 +113,43 @@ class ModelAnswer:
         yield from self._wait_for_model()
         if self._cancelled.is_set():
             return
-        settings = self._parts.settings
+        prompt = self._compose(dialogue, found)
+        if found is not None:
+            yield Sources(prompt.sources, found.total_chunks)
+        yield from self._stream(prompt)
+
+    def _compose(self, dialogue: tuple[Turn, ...], found: SearchResult | None) -> Prompt:
+        """Lay out the prompt, and remember what the model has read by it."""
+        settings, dialogues = self._parts.settings, self._parts.dialogues
         prompt = compose(
             self._question.text,
-            dialogue,
+            self._current(dialogues.exchanges(self._chat_id, dialogue)),
             found.passages if found else (),
             settings.system_prompt,
             self._question.max_tokens or settings.max_answer_tokens,
             self._parts.model.count,
         )
         self._passages = prompt.passages
-        if found is not None:
-            yield Sources(prompt.passages, found.total_chunks)
+        read = Exchange(self._turn_id, self._question.text, prompt.messages[-1].content, passages=prompt.shown)
+        dialogues.remember(self._chat_id, (*prompt.earlier, read))
+        return prompt
+
+    def _current(self, exchanges: tuple[Exchange, ...]) -> tuple[Exchange, ...]:
+        """Take out the passages of documents that have changed since, or left the library."""
+        if not any(exchange.passages for exchange in exchanges):
+            return exchanges
+        documents = self._parts.library.documents()
+        return without_stale(
+            exchanges,
+            {document.path: document.updated for document in documents if document.status is DocumentStatus.READY},
+        )
+
+    def _stream(self, prompt: Prompt) -> Iterator[Event]:
+        """Let the model answer a prompt."""
+        settings = self._parts.settings
         sampling = self._question.sampling or settings.sampling()
-        stream = self._parts.model.generate(prompt.messages, sampling, prompt.answer_tokens)
+        draft_limit = MOST_DRAFTED if settings.speculation else 0
+        stream = self._parts.model.generate(prompt.messages, sampling, prompt.answer_tokens, draft_limit)
         try:
             for event in stream:
                 if isinstance(event, TextDelta):
@@ -177,7 +203,7 @@ class ModelAnswer:
         if now - self._saved_at >= SAVE_INTERVAL_S:
             self._parts.history.save_partial(self._turn_id, self._text)
             self._saved_at = now
-        return Delta(event.text, event.tokens)
+        return Delta(event.text, event.tokens, event.drafted)
 
     def _reason(self) -> FinishReason:
         return self._generated.reason if self._generated is not None else "cancelled"
@@ -212,6 +238,10 @@ class ModelAnswer:
             ttft_ms=self._ttft_ms,
             completion_tokens=made.completion_tokens,
             tokens_per_s=_rate(made.completion_tokens - 1, made.decode_ms),
+            acceptance=made.accepted / made.drafted if made.drafted else 0.0,
+            accepted_per_step=made.accepted / made.draft_steps if made.draft_steps else 0.0,
+            draft_tier=made.tier,
+            speedup_estimate=made.speedup_estimate,
             total_ms=total_ms,
             peak_rss_mb=made.peak_rss_mb,
         )

@@ -9,6 +9,7 @@ from datetime import datetime
 
 from engine.answering import ModelAnswer, Parts
 from engine.config import EngineConfig
+from engine.dialogue import Dialogues
 from engine.errors import HolaError
 from engine.history import History
 from engine.library.client import Library
@@ -36,7 +37,14 @@ class Engine:
         settings = config.settings
         self.history = History(config.data.chats)
         self.library = Library(config)
-        how = LoadModel(config.model_path(), settings.context_tokens, settings.threads)
+        self._dialogues = Dialogues()
+        how = LoadModel(
+            config.model_path(),
+            settings.context_tokens,
+            settings.threads,
+            strict=settings.strict,
+            cache=config.data.cache,
+        )
         self._model = LanguageModel(how, config.data.logs / "model.log")
         self._rules = Rules(config.assets / "rules.toml", RuleContext(now=_now, documents=self.library.documents))
         self._busy = threading.Lock()
@@ -76,12 +84,15 @@ class Engine:
         try:
             if question.replaces_turn is not None and question.chat_id is not None:
                 self.history.truncate(question.chat_id, question.replaces_turn)
+                self._dialogues.truncate(question.chat_id, question.replaces_turn)
             answer = self._rules.answer(text)
             if answer is not None:
                 yield from self._answer_by_rule(question, answer, received)
                 return
             self.start()
-            parts = Parts(self._model, self.library, self.history, self.config.settings)
+            # The window deletes chats by itself.
+            self._dialogues.keep_only({chat.id for chat in self.history.chats()})
+            parts = Parts(self._model, self.library, self.history, self.config.settings, self._dialogues)
             running = self._running = ModelAnswer(parts, question, received)
             if self._stop_asked:
                 running.cancel()

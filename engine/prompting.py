@@ -1,13 +1,19 @@
-"""Fit instructions, history, passages and the question into what the model can read at once."""
+"""Fit instructions, history, passages and the question into what the model can read at once.
+
+Prompts of one chat are append-only: what the model has read stands there unchanged, and a new message carries only
+the passages that cannot be read further up. The KV cache then holds all but the new message (prefill: the latter
+alone). When the room is used up, a prompt is laid out afresh, so small that the next turns append again.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from engine.dialogue import Exchange
 from engine.errors import ContextError
 from engine.llm.protocol import TokenCounts
-from engine.messages import ChatMessage, Passage, Turn
+from engine.messages import ChatMessage, Passage
 
 __all__ = ["Prompt", "compose"]
 
@@ -15,12 +21,16 @@ INSTRUCTIONS = "You are Hola, a helpful assistant."
 GROUNDED = "Use the text above to answer in a full sentence: "
 """Measured on the bundled model with 5 passages: with the question before and after them, the best passage next to the
 question, and no labels on them, 5 of 8 answers were right; with numbered passages and rules in the system text, 1."""
-HISTORY_SHARE = 0.3
-"""Of the room beside the question, how much the history may take before the passages are placed."""
 ANSWER_SHARE = 0.25
 """Of the context, how much is kept for the answer at most."""
-FENCE_TOKENS = 8
-"""What the fence around a passage and the joints between texts cost, at most."""
+AFRESH_SHARE = 0.5
+"""Of the room beside the question, how much a prompt that is laid out afresh fills: the rest is for the next turns."""
+RECENT_SHARE = 0.15
+"""Of that room, how much the newest turns may take even where the passages fill the share above."""
+ENOUGH_SHARE = 0.5
+"""Of what a fresh prompt would show of the passages, how much has to be readable (in tokens) to go on appending."""
+JOINT_TOKENS = 8
+"""What the blank lines around a passage and the joints between texts cost, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,48 +39,134 @@ class Prompt:
 
     messages: tuple[ChatMessage, ...]
     passages: tuple[Passage, ...]
-    """The passages that found room, in the order in which they are read."""
+    """Every passage that can be read: the sources, and after them those that only earlier turns needed."""
+    sources: tuple[Passage, ...]
+    """The passages found for this question that can be read, in its message or further up, best first."""
+    shown: tuple[Passage, ...]
+    """Those of the sources that the question's own message holds, best first."""
+    earlier: tuple[Exchange, ...]
+    """The earlier turns in it, as they are laid out, oldest first."""
     answer_tokens: int
     """Room for the answer, in tokens."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Costs:
+    """What each part takes, in tokens."""
+
+    passages: tuple[int, ...]
+    read: tuple[int, ...]
+    """Earlier turns as the model read them."""
+    bare: tuple[int, ...]
+    """Earlier turns without their passages."""
+    room: int
+    """For all of them together."""
+    answer: int
+    """Kept for the answer."""
+
+
 def compose(
     question: str,
-    turns: Sequence[Turn],
+    exchanges: Sequence[Exchange],
     passages: Sequence[Passage],
     instructions: str,
     max_answer_tokens: int,
     count: Callable[[tuple[str, ...]], TokenCounts],
 ) -> Prompt:
-    """Choose what fits, and lay it out.
+    """Choose what fits, and lay it out below what the model has read before.
 
-    The question is never cut: if it alone is too long, ContextError says so. The newest turns of the history come
-    first, up to a share of the room; passages fill the rest, best first; room they leave goes to older turns.
-    `passages` are best first, `turns` oldest first; `count` returns the tokens of each text.
+    The question is never cut: if it alone is too long, ContextError says so. `passages` are best first, `exchanges`
+    oldest first; `count` returns the tokens of each text.
     """
-    texts = (question, question, instructions, INSTRUCTIONS, GROUNDED)
-    fenced = tuple(passage.text.strip() for passage in passages)
-    dialogue = tuple(text for turn in turns for text in (turn.question, turn.answer))
-    counted = count(texts + fenced + dialogue)
-    fixed = sum(counted.counts[: len(texts)]) + 2 * counted.template_tokens + 2 * FENCE_TOKENS
-    answer_tokens = min(max_answer_tokens, int(counted.context_tokens * ANSWER_SHARE))
-    room = counted.context_tokens - answer_tokens - fixed
+    costs = _measure(question, exchanges, passages, instructions, max_answer_tokens, count)
+    visible = {_text(passage) for exchange in exchanges for passage in exchange.passages}
+    readable = [index for index, passage in enumerate(passages) if _text(passage) in visible]
+    earlier = tuple(exchanges)
+    taken = _append(costs, readable) if exchanges else _best_that_fit(costs.passages, costs.room)
+    if taken is None:
+        taken, first = _afresh(costs)
+        earlier = tuple(exchange.bare() for exchange in exchanges[first:])
+        readable = []
+    shown = tuple(passages[index] for index in taken)
+    sources = tuple(passages[index] for index in sorted({*taken, *readable}))
+    return Prompt(
+        messages=_lay_out(_message(question, shown, is_grounded=bool(sources)), earlier, instructions),
+        passages=sources + _others(earlier, sources),
+        sources=sources,
+        shown=shown,
+        earlier=earlier,
+        answer_tokens=costs.answer,
+    )
+
+
+# ---------------------------------------------------------------- what fits
+
+
+def _measure(
+    question: str,
+    exchanges: Sequence[Exchange],
+    passages: Sequence[Passage],
+    instructions: str,
+    max_answer_tokens: int,
+    count: Callable[[tuple[str, ...]], TokenCounts],
+) -> _Costs:
+    """Count the tokens of all parts; raise ContextError if the question leaves no room."""
+    fixed = (question, question, instructions, INSTRUCTIONS, GROUNDED)
+    found = tuple(_text(passage) for passage in passages)
+    dialogue = tuple(text for each in exchanges for text in (each.message, each.question, each.answer))
+    counted = count(fixed + found + dialogue)
+    counts, end = counted.counts, len(fixed) + len(found)
+    answer = min(max_answer_tokens, int(counted.context_tokens * ANSWER_SHARE))
+    room = counted.context_tokens - answer - sum(counts[: len(fixed)])
+    room -= 2 * counted.template_tokens + 2 * JOINT_TOKENS
     if room < 0:
         raise ContextError(
-            f"Your question is about {counted.counts[0]} tokens long, and the model reads {counted.context_tokens} at "
+            f"Your question is about {counts[0]} tokens long, and the model reads {counted.context_tokens} at "
             "once: shorten it, or save the text as a file and drop it into the window."
         )
-    costs = counted.counts[len(texts) :]
-    passage_costs = [cost + FENCE_TOKENS for cost in costs[: len(fenced)]]
-    pairs = costs[len(fenced) :]
-    turn_costs = [pairs[i] + pairs[i + 1] + 2 * counted.template_tokens for i in range(0, len(pairs), 2)]
-    recent = _newest_that_fit(turn_costs, int(room * HISTORY_SHARE))
-    taken = _best_that_fit(passage_costs, room - sum(turn_costs[recent:]))
-    used = sum(passage_costs[index] for index in taken)
-    kept_turns = turns[_newest_that_fit(turn_costs, room - used) :]
-    kept_passages = tuple(passages[index] for index in taken)
-    messages = _lay_out(question, kept_turns, kept_passages, instructions)
-    return Prompt(messages, kept_passages, answer_tokens)
+    read, bare, answers = counts[end::3], counts[end + 1 :: 3], counts[end + 2 :: 3]
+    around = 2 * counted.template_tokens
+    return _Costs(
+        passages=tuple(cost + JOINT_TOKENS for cost in counts[len(fixed) : end]),
+        read=tuple(cost + answered + around for cost, answered in zip(read, answers, strict=True)),
+        bare=tuple(cost + answered + around for cost, answered in zip(bare, answers, strict=True)),
+        room=room,
+        answer=answer,
+    )
+
+
+def _append(costs: _Costs, readable: Sequence[int]) -> list[int] | None:
+    """Choose the passages that are added below the earlier turns; None if a fresh prompt would serve better.
+
+    `readable` are those found ones (indices) that stand further up. A fresh prompt costs the prefill of all of it, so
+    it is made only if nothing fits otherwise, if the best passage could not be read, or too few of them.
+    """
+    rest = costs.room - sum(costs.read)
+    if rest < 0:
+        return None
+    new = [0 if index in readable else cost for index, cost in enumerate(costs.passages)]
+    can_be_read = _best_that_fit(new, rest)
+    afresh = _fresh_passages(costs)
+    if afresh:
+        tokens = sum(costs.passages[index] for index in can_be_read)
+        enough = ENOUGH_SHARE * sum(costs.passages[index] for index in afresh)
+        if not can_be_read or can_be_read[0] > afresh[0] or tokens < enough:
+            return None
+    return [index for index in can_be_read if index not in readable]
+
+
+def _afresh(costs: _Costs) -> tuple[list[int], int]:
+    """Choose passages for a fresh prompt, and the turn (index) from which on it holds the history, bare."""
+    taken = _fresh_passages(costs)
+    used = sum(costs.passages[index] for index in taken)
+    recent = min(int(costs.room * RECENT_SHARE), costs.room - used)
+    return taken, _newest_that_fit(costs.bare, max(int(costs.room * AFRESH_SHARE) - used, recent))
+
+
+def _fresh_passages(costs: _Costs) -> list[int]:
+    """Return the passages (indices) of a fresh prompt: those in its share, or one that needs more."""
+    share = int(costs.room * AFRESH_SHARE)
+    return _best_that_fit(costs.passages, share) or _best_that_fit(costs.passages, costs.room)[:1]
 
 
 def _newest_that_fit(costs: Sequence[int], room: int) -> int:
@@ -91,19 +187,43 @@ def _best_that_fit(costs: Sequence[int], room: int) -> list[int]:
     return taken
 
 
-def _lay_out(
-    question: str, turns: Sequence[Turn], passages: Sequence[Passage], instructions: str
-) -> tuple[ChatMessage, ...]:
-    """Lay out system text, history, and the question around its passages, the best of them last.
+# ---------------------------------------------------------------- the layout
+
+
+def _lay_out(message: str, earlier: Sequence[Exchange], instructions: str) -> tuple[ChatMessage, ...]:
+    """Lay out system text, earlier turns as they were read, and the new message.
 
     What changes from turn to turn comes last, so that the KV cache of what stands before it is used again.
     """
     system = " ".join(part for part in (INSTRUCTIONS, instructions) if part)
     messages = [ChatMessage("system", system)]
-    for turn in turns:
-        messages += [ChatMessage("user", turn.question), ChatMessage("assistant", turn.answer)]
-    if passages:
-        texts = "\n\n".join(passage.text.strip() for passage in reversed(passages))
-        question = f"Question: {question}\n\n{texts}\n\n{GROUNDED}{question}"
-    messages.append(ChatMessage("user", question))
-    return tuple(messages)
+    for each in earlier:
+        messages += [ChatMessage("user", each.message), ChatMessage("assistant", each.answer)]
+    return (*messages, ChatMessage("user", message))
+
+
+def _message(question: str, shown: Sequence[Passage], *, is_grounded: bool) -> str:
+    """Write the question around its new passages, the best of them last; grounded without any, it points upwards."""
+    if not is_grounded:
+        return question
+    if not shown:
+        return f"{GROUNDED}{question}"
+    texts = "\n\n".join(_text(passage) for passage in reversed(shown))
+    return f"Question: {question}\n\n{texts}\n\n{GROUNDED}{question}"
+
+
+def _others(earlier: Sequence[Exchange], sources: Sequence[Passage]) -> tuple[Passage, ...]:
+    """Return the passages of earlier turns that this question's search did not find, newest turn first."""
+    seen = {_text(passage) for passage in sources}
+    others = []
+    for exchange in reversed(earlier):
+        for passage in exchange.passages:
+            if _text(passage) not in seen:
+                seen.add(_text(passage))
+                others.append(passage)
+    return tuple(others)
+
+
+def _text(passage: Passage) -> str:
+    """Return a passage as the model reads it: by this, one is known again."""
+    return passage.text.strip()

@@ -54,11 +54,19 @@ def write_llama(
     claimed_layers: int | None = None,
     context: int = 512,
     template: str | None = CHAT_TEMPLATE,
+    name: str = "Tiny",
+    draft_of: str | None = None,
+    vocabulary: Sequence[str] | None = None,
+    tokenizer: str = "gpt2",
+    bos: int = END,
+    eos: int = END,
 ) -> Path:
     """Write a byte-level Llama. With `successors` (`runners_up` come next) it says just that; else it is random."""
-    vocabulary = byte_vocabulary()
+    vocabulary = byte_vocabulary() if vocabulary is None else vocabulary
     writer = gguf.GGUFWriter(path, architecture)
-    writer.add_name("Tiny")
+    writer.add_name(name)
+    if draft_of is not None:
+        writer.add_string("hola.draft_of", draft_of)
     writer.add_context_length(context)
     writer.add_embedding_length(WIDTH)
     writer.add_block_count(layers if claimed_layers is None else claimed_layers)
@@ -67,19 +75,21 @@ def write_llama(
     writer.add_head_count_kv(5)
     writer.add_rope_dimension_count(64)
     writer.add_layer_norm_rms_eps(1e-5)
-    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_model(tokenizer)
     writer.add_tokenizer_pre("gpt-2")
     writer.add_token_list(vocabulary)
-    writer.add_token_types([int(gguf.TokenType.NORMAL)] * 256 + [int(gguf.TokenType.CONTROL)] * len(CONTROL_TOKENS))
+    writer.add_token_types(
+        [int(gguf.TokenType.CONTROL if token in CONTROL_TOKENS else gguf.TokenType.NORMAL) for token in vocabulary]
+    )
     # llama.cpp wants at least one merge; this one joins two NUL bytes and never applies.
     writer.add_token_merges(["Ā Ā"])
-    writer.add_bos_token_id(END)
-    writer.add_eos_token_id(END)
+    writer.add_bos_token_id(bos)
+    writer.add_eos_token_id(eos)
     writer.add_add_bos_token(False)
     if template is not None:
         writer.add_chat_template(template)
-    for name, tensor in _llama_tensors(len(vocabulary), layers, successors, runners_up or {}, seed).items():
-        writer.add_tensor(name, tensor)
+    for tensor_name, tensor in _llama_tensors(len(vocabulary), layers, successors, runners_up or {}, seed).items():
+        writer.add_tensor(tensor_name, tensor)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

@@ -19,10 +19,11 @@ import numpy.typing as npt
 from engine.errors import ModelError, ModelFileError
 from engine.llm.preflight import BATCH_TOKENS, OUTPUT_ROWS, Preflight
 from engine.llm.protocol import LoadModel
+from engine.messages import Sampling
 from engine.scaling.probe import physical_cores
 from engine.service import CancelToken
 
-__all__ = ["ABORTED", "BUILD", "CONTEXT_FULL", "DECODED", "Logits", "Model"]
+__all__ = ["ABORTED", "BUILD", "CONTEXT_FULL", "DECODED", "Logits", "Model", "SamplerChain"]
 
 Logits = npt.NDArray[np.float32]
 
@@ -38,6 +39,8 @@ BUILD = f"llama-cpp-python {llama_cpp.__version__}"
 STRICT_VALUES = llama_cpp.GGML_TYPE_Q8_0
 """Type of V in the cache in strict mode. Keys and values of unlike types keep llama.cpp from splitting the cache among
 threads for a single row, which alone makes a batch differ from its tokens one by one; bf16 does so too, but is slower."""
+CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
+"""llama_token_data."""
 MAIN, CHECKPOINT = 0, 1
 """Sequences of a context: the text, and what a recurrent model returns to when a draft is rejected."""
 WARNING = 3
@@ -63,9 +66,9 @@ class Model:
         self.threads = how.threads or physical_cores()
         self.context_tokens = checked.context_tokens
         self._model = self._load(how)
-        self.is_recurrent: bool = llama_cpp.llama_model_is_recurrent(
+        self.is_recurrent: bool = llama_cpp.llama_model_is_recurrent(self._model) or llama_cpp.llama_model_is_hybrid(
             self._model
-        ) or llama_cpp.llama_model_is_hybrid(self._model)
+        )
         """Whether its state can't forget the last tokens: it returns to a checkpoint and reads them again."""
         self._vocab = llama_cpp.llama_model_get_vocab(self._model)
         self._context = self._open_context(how)
@@ -260,3 +263,53 @@ class Model:
             yield
         finally:
             llama_cpp.llama_set_abort_callback(self._context, llama_cpp.ggml_abort_callback(), None)
+
+
+class SamplerChain:
+    """llama.cpp's sampler chain: penalties, top-k, top-p, min-p, temperature, and a seeded draw."""
+
+    def __init__(self, vocabulary: int, sampling: Sampling) -> None:
+        self._shape = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
+        steps = [
+            llama_cpp.llama_sampler_init_top_k(sampling.top_k),
+            llama_cpp.llama_sampler_init_top_p(sampling.top_p, 1),
+            llama_cpp.llama_sampler_init_min_p(sampling.min_p, 1),
+            llama_cpp.llama_sampler_init_temp(sampling.temperature),
+        ]
+        if sampling.repetition_penalty != 1.0 and sampling.repetition_window > 0:
+            window, penalty = sampling.repetition_window, sampling.repetition_penalty
+            steps.insert(0, llama_cpp.llama_sampler_init_penalties(vocabulary, window, penalty, 0.0, 0.0))
+        for step in steps:
+            llama_cpp.llama_sampler_chain_add(self._shape, step)
+        self._draw = llama_cpp.llama_sampler_init_dist(sampling.seed)
+
+    def draw(self, logits: Logits) -> int:
+        """Draw a token; the seed's next random number decides."""
+        candidates = self._candidates(logits)
+        llama_cpp.llama_sampler_apply(self._draw, ctypes.byref(candidates))
+        return int(candidates.data[candidates.selected].id)
+
+    def accept(self, token: int) -> None:
+        """Take note of a token that was said, for the penalty."""
+        llama_cpp.llama_sampler_accept(self._shape, token)
+
+    def shaped(self, logits: Logits) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
+        """Return the tokens that are left after penalties and cuts, and their logits over the temperature."""
+        candidates = self._candidates(logits)
+        first = ctypes.cast(candidates.data, ctypes.POINTER(ctypes.c_uint8))
+        left = np.ctypeslib.as_array(first, (candidates.size * CANDIDATE.itemsize,)).view(CANDIDATE)
+        return left["id"].copy(), left["logit"].astype(np.float64)
+
+    def _candidates(self, logits: Logits) -> Any:
+        self._buffer = np.zeros(len(logits), CANDIDATE)
+        self._buffer["id"] = np.arange(len(logits), dtype=np.int32)
+        self._buffer["logit"] = logits
+        data = self._buffer.ctypes.data_as(ctypes.POINTER(llama_cpp.llama_token_data))
+        candidates = llama_cpp.llama_token_data_array(data, len(logits), -1, False)
+        llama_cpp.llama_sampler_apply(self._shape, ctypes.byref(candidates))
+        return candidates
+
+    def close(self) -> None:
+        """Free the chain."""
+        llama_cpp.llama_sampler_free(self._shape)
+        llama_cpp.llama_sampler_free(self._draw)

@@ -10,10 +10,10 @@ from typing import Any
 
 from engine.errors import HolaError, ModelError
 from engine.llm.protocol import (
+    MOST_DRAFTED,
     CountTokens,
     Generate,
     Generated,
-    MOST_DRAFTED,
     LoadModel,
     ModelCard,
     Prefilled,

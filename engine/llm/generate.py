@@ -45,6 +45,8 @@ class Session:
         self._model = model
         self._speculation = speculation
         self._state = TextState(model)
+        self.last: tuple[list[int], list[int]] = [], []
+        """The last prompt and its answer."""
 
     def answer(
         self,
@@ -97,10 +99,12 @@ class Session:
     ) -> Iterator[TextDelta]:
         """Say tokens until the answer ends: each step verifies the pending token and a draft, which may be empty."""
         drafter = self._speculation.follow(prompt)
+        self.last = list(prompt), []
         sampler = Sampler(self._model, sampling)
         try:
             said, accepted = [sampler.draw(0)], 0
             while True:
+                self.last[1].extend(said)
                 for token in said:
                     drafter.append(token)
                 yield from answer.say(said, accepted, self._model)

@@ -6,26 +6,33 @@ A model file comes from anywhere, so each count and length is checked against th
 
 from __future__ import annotations
 
+import contextlib
 import mmap
 import struct
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from engine.errors import ModelFileError
 
-__all__ = ["GgufHeader", "TensorInfo", "Value", "read_header"]
+__all__ = ["GgufHeader", "TensorInfo", "Value", "Vocabulary", "read_header", "read_vocabulary"]
 
 MAX_ENTRIES = 65_536
 MAX_STRING_BYTES = 16 * 2**20
 MAX_ARRAY_ITEMS = 4_194_304
 MAX_DIMENSIONS = 4
 KEPT_ARRAY_ITEMS = 1024
+MAX_TOKENS = 2**20
+"""Four times the largest vocabulary known."""
+MAX_TOKEN_TABLE_BYTES = 64 * 2**20
+UNSTATED = -1
+TOKENS_KEY = "tokenizer.ggml.tokens"
 
 Value = int | float | bool | str | tuple[int | float | bool | str, ...]
 
 SCALARS: Mapping[int, str] = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 STRING_TYPE, ARRAY_TYPE = 8, 9
+LENGTH = struct.Struct("<Q")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,38 @@ class GgufHeader:
         return (value if isinstance(value, int) else default,) * count
 
 
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The tokens of a model, and what its tokenizer says of itself.
+
+    The tokens stay as the file has them, one run of bytes: reading them is then one copy instead of 50,000
+    objects, they take a third of the memory, and equal vocabularies are found equal by one comparison.
+    """
+
+    kind: str
+    """Type of the tokenizer (`tokenizer.ggml.model`): gpt2 is byte-level BPE, llama is SentencePiece."""
+    pre: str
+    """How text is cut before BPE (`tokenizer.ggml.pre`); it does not change what a token id stands for."""
+    bos: int
+    """Token id of the beginning of a text; -1 if the file does not say."""
+    eos: int
+    """Token id of the end of a text; -1 if the file does not say."""
+    add_bos: bool | None
+    """Whether texts begin with BOS; None if the file does not say."""
+    size: int
+    """Number of tokens."""
+    table: bytes = field(repr=False)
+    """Each token in the order of the ids: its length in bytes (64 bits, little-endian), then its text."""
+
+    def tokens(self) -> Iterator[bytes]:
+        """Yield the text of each token, in the order of the ids."""
+        position = 0
+        for _ in range(self.size):
+            (length,) = LENGTH.unpack_from(self.table, position)
+            position += LENGTH.size + length
+            yield self.table[position - length : position]
+
+
 class _Truncated(Exception):
     """The file ends within its header."""
 
@@ -88,11 +127,16 @@ class _Cursor:
 
     def __init__(self, data: mmap.mmap) -> None:
         self._data = data
+        self.size = len(data)
         self.position = 0
+
+    def magic(self) -> bytes:
+        self.position = 4
+        return self._data[:4]
 
     def take(self, count: int) -> int:
         start = self.position
-        if count > len(self._data) - start:
+        if count > self.size - start:
             raise _Truncated
         self.position = start + count
         return start
@@ -113,16 +157,72 @@ class _Cursor:
         start = self.take(length)
         return self._data[start : start + length].decode("utf-8", "replace")
 
-    def skip_string(self) -> None:
-        self.take(self.count("Q", MAX_STRING_BYTES))
+    def skip_strings(self, count: int) -> None:
+        # A vocabulary is 100,000 strings: this loop is most of the time that a header takes.
+        data, position, read = self._data, self.position, LENGTH.unpack_from
+        try:
+            for _ in range(count):
+                (length,) = read(data, position)
+                if length > MAX_STRING_BYTES:
+                    raise _Malformed
+                position += 8 + length
+        except struct.error as exc:
+            raise _Truncated from exc
+        self.take(position - self.position)
+
+    def copy(self, span: slice) -> bytes:
+        return self._data[span]
+
+
+@dataclass(slots=True)
+class _Metadata:
+    """What stands before the tensors."""
+
+    version: int
+    tensor_count: int
+    values: dict[str, Value] = field(default_factory=dict)
+    array_lengths: dict[str, int] = field(default_factory=dict)
+    string_arrays: dict[str, slice] = field(default_factory=dict)
+    """Where in the file the strings of each array of strings lie."""
 
 
 def read_header(path: Path) -> GgufHeader:
     """Return the header of a GGUF file; raise ModelFileError with a sentence if it is not a sound one."""
+    with _opened(path) as cursor:
+        return _header(cursor, path.name)
+
+
+def read_vocabulary(path: Path) -> Vocabulary:
+    """Return the vocabulary of a GGUF file; raise ModelFileError with a sentence if there is no sound one."""
+    with _opened(path) as cursor:
+        metadata = _metadata(cursor, path.name)
+        kind = metadata.values.get("tokenizer.ggml.model")
+        span = metadata.string_arrays.get(TOKENS_KEY)
+        size = metadata.array_lengths.get(TOKENS_KEY, 0)
+        if not isinstance(kind, str) or span is None or size == 0:
+            raise ModelFileError(f"The model file {path.name} holds no vocabulary: choose another file of this model.")
+        if size > MAX_TOKENS or span.stop - span.start > MAX_TOKEN_TABLE_BYTES:
+            raise _Malformed
+        pre = metadata.values.get("tokenizer.ggml.pre", "")
+        add_bos = metadata.values.get("tokenizer.ggml.add_bos_token")
+        return Vocabulary(
+            kind=kind,
+            pre=pre if isinstance(pre, str) else "",
+            bos=_token_id(metadata, "tokenizer.ggml.bos_token_id"),
+            eos=_token_id(metadata, "tokenizer.ggml.eos_token_id"),
+            add_bos=add_bos if isinstance(add_bos, bool) else None,
+            size=size,
+            table=cursor.copy(span),
+        )
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[_Cursor]:
+    """Open a model file for reading, and put into a sentence what is found to be wrong with it."""
     name = path.name
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            return _parse(data, name)
+            yield _Cursor(data)
     except FileNotFoundError as exc:
         raise ModelFileError(
             f"The model file {path} is not there: choose another model, or put the file back."
@@ -139,34 +239,41 @@ def read_header(path: Path) -> GgufHeader:
         raise ModelFileError(f"The model file {path} can't be read ({exc.strerror}): check its permissions.") from exc
 
 
-def _parse(data: mmap.mmap, name: str) -> GgufHeader:
-    if data[:4] != b"GGUF":
+def _metadata(cursor: _Cursor, name: str) -> _Metadata:
+    if cursor.magic() != b"GGUF":
         raise ModelFileError(f"{name} is not a GGUF model: choose a file that ends in .gguf.")
-    cursor = _Cursor(data)
-    cursor.take(4)
     version = cursor.count("I", 2**32)
     if version not in (2, 3):
         raise ModelFileError(
             f"{name} has GGUF version {version}, and Hola reads 2 and 3: get a newer file of this model."
         )
-    tensor_count = cursor.count("Q", MAX_ENTRIES)
-    metadata_count = cursor.count("Q", MAX_ENTRIES)
-    metadata: dict[str, Value] = {}
-    array_lengths: dict[str, int] = {}
-    for _ in range(metadata_count):
+    metadata = _Metadata(version, cursor.count("Q", MAX_ENTRIES))
+    for _ in range(cursor.count("Q", MAX_ENTRIES)):
         key = cursor.string()
-        value = _value(cursor, key, array_lengths)
+        if key in metadata.values or key in metadata.array_lengths:
+            raise _Malformed
+        value = _value(cursor, key, metadata)
         if value is not None:
-            metadata[key] = value
-    tensors = tuple(_tensor(cursor) for _ in range(tensor_count))
-    alignment = metadata.get("general.alignment", 32)
+            metadata.values[key] = value
+    return metadata
+
+
+def _header(cursor: _Cursor, name: str) -> GgufHeader:
+    found = _metadata(cursor, name)
+    tensors = tuple(_tensor(cursor) for _ in range(found.tensor_count))
+    alignment = found.values.get("general.alignment", 32)
     if not isinstance(alignment, int) or not 1 <= alignment <= 2**20:
         raise _Malformed
     data_offset = (cursor.position + alignment - 1) // alignment * alignment
-    return GgufHeader(version, metadata, array_lengths, tensors, data_offset, len(data))
+    return GgufHeader(found.version, found.values, found.array_lengths, tensors, data_offset, cursor.size)
 
 
-def _value(cursor: _Cursor, key: str, array_lengths: dict[str, int]) -> Value | None:
+def _token_id(metadata: _Metadata, key: str) -> int:
+    value = metadata.values.get(key)
+    return value if isinstance(value, int) and not isinstance(value, bool) else UNSTATED
+
+
+def _value(cursor: _Cursor, key: str, metadata: _Metadata) -> Value | None:
     kind = cursor.count("I", 12)
     if kind in SCALARS:
         return cursor.scalar(SCALARS[kind])
@@ -174,7 +281,7 @@ def _value(cursor: _Cursor, key: str, array_lengths: dict[str, int]) -> Value | 
         return cursor.string()
     item_kind = cursor.count("I", 12)
     length = cursor.count("Q", MAX_ARRAY_ITEMS)
-    array_lengths[key] = length
+    metadata.array_lengths[key] = length
     if item_kind in SCALARS:
         if length > KEPT_ARRAY_ITEMS:
             cursor.take(length * struct.calcsize("<" + SCALARS[item_kind]))
@@ -182,11 +289,14 @@ def _value(cursor: _Cursor, key: str, array_lengths: dict[str, int]) -> Value | 
         return tuple(cursor.scalar(SCALARS[item_kind]) for _ in range(length))
     if item_kind != STRING_TYPE:
         raise _Malformed
+    start = cursor.position
+    strings = None
     if length > KEPT_ARRAY_ITEMS:
-        for _ in range(length):
-            cursor.skip_string()
-        return None
-    return tuple(cursor.string() for _ in range(length))
+        cursor.skip_strings(length)
+    else:
+        strings = tuple(cursor.string() for _ in range(length))
+    metadata.string_arrays[key] = slice(start, cursor.position)
+    return strings
 
 
 def _tensor(cursor: _Cursor) -> TensorInfo:

@@ -7,7 +7,17 @@ from pathlib import Path
 
 from engine.messages import ChatMessage, DraftTier, FinishReason, Sampling
 
-__all__ = ["MOST_DRAFTED", "CountTokens", "Generate", "Generated", "LoadModel", "ModelCard", "Prefilled", "TextDelta", "TokenCounts"]
+__all__ = [
+    "MOST_DRAFTED",
+    "CountTokens",
+    "Generate",
+    "Generated",
+    "LoadModel",
+    "ModelCard",
+    "Prefilled",
+    "TextDelta",
+    "TokenCounts",
+]
 
 MOST_DRAFTED = 63
 """Tokens drafted at once at most: with the pending one they fill a batch of 64, beyond which no CPU gains."""

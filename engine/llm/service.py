@@ -8,6 +8,7 @@ from typing import Any
 from engine.llm.backend import Model
 from engine.llm.generate import Session
 from engine.llm.hsd.calibration import calibrate
+from engine.llm.hsd.cost import CostCurve
 from engine.llm.hsd.speculation import Speculation
 from engine.llm.preflight import preflight
 from engine.llm.protocol import CountTokens, Generate, LoadModel, ModelCard, TokenCounts
@@ -74,6 +75,14 @@ class ModelService:
             yield from loaded.session.answer(
                 prompt, request.sampling, request.max_tokens, stop, request.draft_limit, cancel
             )
+
+    def loaded_curve(self) -> CostCurve | None:
+        """Return the cost curve of the loaded model as it is now; None if none is loaded."""
+        return self._loaded.speculation.curve if self._loaded is not None else None
+
+    def last_answer(self) -> tuple[list[int], list[int]]:
+        """Return the tokens of the last prompt and of its answer, for a bench that decodes them again on paper."""
+        return self._loaded.session.last if self._loaded is not None else ([], [])
 
     def close(self) -> None:
         """Free the model."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine.errors import ModelError
 from engine.llm.backend import ABORTED, CONTEXT_FULL, DECODED, Model
 
 __all__ = ["TextState", "common_prefix"]

@@ -64,7 +64,16 @@ def test_a_pair_is_shown_with_its_reason(data: Path) -> None:
     assert current == "current"
     assert draft.startswith("drafts with petit modèle: It has a matching vocabulary and ")
     assert shown[bundled_model().stem][-2] == ""
-    assert shown["petit modèle"][-1].startswith("no draft: None of the 2 other models")
+    assert shown["petit modèle"][-1] == (
+        f"no draft: {bundled_model().stem}: It is larger than the target. grand modèle: It is larger than the target."
+    )
+
+
+def test_many_refusals_are_left_to_the_json(data: Path) -> None:
+    for number in range(4):
+        write_llama(data / "models" / f"{number}.gguf")
+    reason = "no draft: None of the 4 other models can draft for it. `hola models --json` says why of each."
+    assert rows("models")["0"][-1] == reason
 
 
 def test_json_says_of_each_candidate_why(data: Path) -> None:

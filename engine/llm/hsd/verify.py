@@ -43,6 +43,7 @@ def ratio_test(
         drafted: q, the distribution the token was drawn from, shape (vocabulary,).
         token: the drafted token.
         uniform: draws from [0, 1).
+
     Returns:
         Whether the token is accepted, and the token to say. It is distributed as p (Leviathan et al. 2023, app. A.1).
     """
