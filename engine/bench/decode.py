@@ -28,7 +28,7 @@ from engine.service import CancelToken
 if TYPE_CHECKING:
     from engine.llm.hsd.cost import CostCurve
 
-__all__ = ["run", "simulated", "simulated_curves"]
+__all__ = ["Trace", "run", "simulated", "simulated_curves"]
 
 CONTEXT = 2048
 TOKENS = 128
@@ -358,11 +358,12 @@ def simulated(traces: dict[str, list[Trace]], own: CostCurve | None) -> list[dic
 
 def _spent(traces: Sequence[Trace], curve: CostCurve) -> dict[str, float]:
     """Return the time that some answers take, in units of T(1); the chooser learns from one to the next."""
-    from engine.llm.hsd.acceptance import Acceptance
+    from engine.llm.hsd.cost import MOST_ROWS
+    from engine.llm.hsd.drafter import Outlook
     from engine.llm.hsd.simulate import replay, text_oracle
 
-    acceptance = Acceptance()
-    replays = [replay(prompt, answer, curve, acceptance) for prompt, answer in traces]
+    outlook = Outlook(curve.ratios(min(MOST_ROWS, curve.widest)))
+    replays = [replay(prompt, answer, curve, outlook) for prompt, answer in traces]
     return {
         PLAIN: sum(each.plain for each in replays),
         "chooser": sum(each.chooser for each in replays),

@@ -38,18 +38,18 @@ BUILD = f"llama-cpp-python {llama_cpp.__version__}"
 """What a measured cost curve or a saved state depends on."""
 STRICT_VALUES = llama_cpp.GGML_TYPE_Q8_0
 """Type of V in the cache in strict mode. Keys and values of unlike types keep llama.cpp from splitting the cache among
-threads for a single row, which alone makes a batch differ from its tokens one by one; bf16 does so too, but is slower."""
+threads for a single row, which alone makes a batch differ from its tokens one by one."""
 CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 """llama_token_data."""
 MAIN, CHECKPOINT = 0, 1
 """Sequences of a context: the text, and what a recurrent model returns to when a draft is rejected."""
-WARNING = 3
-"""GGML_LOG_LEVEL_WARN."""
+WARNING, CONTINUED = 3, 5
+"""GGML_LOG_LEVEL_WARN, and GGML_LOG_LEVEL_CONT: the dots of a loading model."""
 
 
 def _write_log(level: int, text: bytes, _data: object) -> None:
     """Let warnings and errors through to the log file."""
-    if level >= WARNING:
+    if WARNING <= level < CONTINUED:
         sys.stderr.write(text.decode("utf-8", "replace"))
 
 

@@ -111,7 +111,7 @@ class Session:
                 limit = min(draft_limit, answer.left - 1, self._state.room - 1)
                 if answer.ended or cancel.cancelled or limit < 0:
                     return
-                draft = self._speculation.propose(drafter, limit, self._state.replay).tokens
+                draft = self._speculation.propose(drafter, limit, self._state.replay)
                 rows = self._state.replay + 1 + len(draft)
                 begun = time.perf_counter()
                 slow = self._speculation.seconds(rows) > SLOW_STEP_S

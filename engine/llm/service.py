@@ -29,7 +29,7 @@ class _Loaded:
         bos, eos = self.model.bos_eos()
         self.template = ChatTemplate(self.model.chat_template(), bos, eos, self.model.control_tokens())
         self.calibration = calibrate(self.model, how)
-        self.speculation = Speculation(self.calibration)
+        self.speculation = Speculation(self.calibration, recurrent=self.model.is_recurrent)
         self.session = Session(self.model, self.speculation)
         self.card = ModelCard(
             name=checked.name,

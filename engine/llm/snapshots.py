@@ -147,7 +147,7 @@ class Snapshots:
         return state_bytes <= self._memory_limit
 
     def save(self, stop: Callable[[], bool] = lambda: False) -> bool:
-        """Write what is in memory alone to disk, most recently used first; return False if `stop` ended it midway.
+        """Write what is in memory alone to disk, most recently used first; return False if it ended midway.
 
         `stop` is asked between files and every few milliseconds of writing; what was begun is left out.
         """
@@ -161,6 +161,8 @@ class Snapshots:
             for entry in sorted(unsaved, key=lambda entry: entry.used, reverse=True):
                 if stop() or not self._write(self._folder, entry, stop):
                     return False
+        except FileNotFoundError:
+            return False  # another Hola has cleared the folder meanwhile
         except OSError as exc:
             self._writable = False
             logger.warning("KV snapshots stay in memory: %s", exc)

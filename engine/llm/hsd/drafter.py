@@ -3,22 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
 
 from engine.llm.hsd.acceptance import Acceptance
-from engine.llm.hsd.choose import Choice, Option, choose
-from engine.llm.hsd.ngram import Match, NgramIndex
+from engine.llm.hsd.choose import Option, choose, worth
+from engine.llm.hsd.ngram import Match, NgramIndex, Source
 
-__all__ = ["Draft", "NgramDrafter"]
+__all__ = ["NgramDrafter", "Outlook"]
+
+Floats = npt.NDArray[np.float64]
+STALE_AFTER = 24
+"""Tokens after which survival and worth are computed anew: they move slowly, and cost half a millisecond."""
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """Tokens to verify after the pending one."""
+class Outlook:
+    """What drafting from a source is expected to bring on one machine: survival and worth by match length.
 
-    tokens: tuple[int, ...]
-    speed: float
-    """Expected tokens per unit of T(1)."""
+    Learns from every token of every answer; `costs` may change as the machine does.
+    """
+
+    def __init__(self, costs: Floats) -> None:
+        self.costs = costs
+        self._acceptance = Acceptance()
+        self._tables: dict[tuple[Source, int], tuple[int, Floats, Floats]] = {}
+        self._seen = 0
+
+    def observe(self, match: Match, right: bool) -> None:
+        """Learn whether the token after a match was right."""
+        self._acceptance.observe(match, right)
+        self._seen += 1
+
+    def option(self, match: Match, cost: float = 0.0) -> Option:
+        """Return what drafting from a match would bring."""
+        ladder, values = self._table(match)
+        at = match.length - 1
+        return Option(np.exp(ladder[at + 1 :] - ladder[at])[: len(self.costs)], values[at + 1 :], cost)
+
+    def _table(self, match: Match) -> tuple[Floats, Floats]:
+        """Return the logarithms of survival from length 1 on, and J, both long enough for any draft."""
+        key = (match.source, match.support)
+        made, ladder, values = self._tables.get(key, (-STALE_AFTER, self.costs, self.costs))
+        if self._seen - made >= STALE_AFTER:
+            hazards = self._acceptance.hazards(*key)
+            longer = np.full(len(self.costs) + 1, hazards[-1])
+            ladder = np.concatenate(([0.0], np.cumsum(np.log(np.concatenate((hazards, longer))))))
+            known = worth(hazards, self.costs)
+            values = np.concatenate((known, np.full(len(longer) + 1, known[-1])))
+            self._tables[key] = (self._seen, ladder, values)
+        return ladder, values
 
 
 class NgramDrafter:
@@ -28,36 +62,24 @@ class NgramDrafter:
     source is known at no cost while it is switched off, and it comes back as soon as it pays.
     """
 
-    def __init__(self, prompt: Sequence[int], acceptance: Acceptance) -> None:
+    def __init__(self, prompt: Sequence[int], outlook: Outlook) -> None:
         self._index = NgramIndex(prompt)
-        self._acceptance = acceptance
+        self._outlook = outlook
         self._matches = self._index.matches()
-
-    @property
-    def tokens(self) -> list[int]:
-        """The text so far; not to be changed."""
-        return self._index.tokens
-
-    @property
-    def matches(self) -> list[Match]:
-        """Where the text stood earlier as it stands now."""
-        return self._matches
 
     def append(self, token: int) -> None:
         """Take in the next token, and learn from it."""
         tokens = self._index.tokens
         for match in self._matches:
-            self._acceptance.observe(match.source, match.length, tokens[match.start] == token)
-        self._index.append(token)
+            self._outlook.observe(match, tokens[match.start] == token)
+        self._index.append(token, max(self._matches, key=lambda match: match.length, default=None))
         self._matches = self._index.matches()
 
-    def options(self, limit: int) -> list[Option]:
-        """Return one option per match, in their order."""
-        return [Option(self._acceptance.survival(match.source, match.length, limit)) for match in self._matches]
-
-    def propose(self, costs: Sequence[float], limit: int, *, replay: int = 0) -> Draft:
-        """Return what to verify next; no tokens where plain decoding is expected to be as fast."""
-        choice: Choice = choose(self.options(limit), costs, limit, replay=replay)
-        if not choice.length:
-            return Draft((), choice.speed)
-        return Draft(tuple(self._index.draft(self._matches[choice.option], choice.length)), choice.speed)
+    def propose(self, limit: int, *, replay: int = 0, redo: float = 0.0) -> tuple[int, ...]:
+        """Return what to verify next; nothing where plain decoding is expected to be as fast."""
+        if limit < 1 or not self._matches:
+            return ()
+        outlook = self._outlook
+        options = [outlook.option(match) for match in self._matches]
+        choice = choose(options, outlook.costs, limit, replay=replay, redo=redo)
+        return tuple(self._index.draft(self._matches[choice.option], choice.length)) if choice.length else ()

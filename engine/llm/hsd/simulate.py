@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.llm.hsd.acceptance import Acceptance
 from engine.llm.hsd.cost import MOST_ROWS, CostCurve
-from engine.llm.hsd.drafter import NgramDrafter
+from engine.llm.hsd.drafter import NgramDrafter, Outlook
 from engine.llm.hsd.ngram import NgramIndex
 
 __all__ = ["Replay", "replay", "text_oracle"]
@@ -29,21 +28,20 @@ class Replay:
     """Drafted tokens that were right."""
 
 
-def replay(
-    prompt: Sequence[int], answer: Sequence[int], curve: CostCurve, acceptance: Acceptance | None = None
-) -> Replay:
+def replay(prompt: Sequence[int], answer: Sequence[int], curve: CostCurve, outlook: Outlook | None = None) -> Replay:
     """Decode a known answer on paper.
 
     The first token comes with the prefill and costs nothing; each further one is decoded or drafted and verified.
     """
-    costs = curve.ratios(min(MOST_ROWS, curve.widest))
-    drafter = NgramDrafter(prompt, acceptance or Acceptance())
+    outlook = outlook or Outlook(curve.ratios(min(MOST_ROWS, curve.widest)))
+    costs = outlook.costs
+    drafter = NgramDrafter(prompt, outlook)
     spent, drafted, right, at = 0.0, 0, 0, 1
     for token in answer[:1]:
         drafter.append(token)
     while at < len(answer):
-        draft = drafter.propose(costs, min(len(costs) - 2, len(answer) - at)).tokens
-        spent += costs[len(draft) + 1]
+        draft = drafter.propose(min(len(costs) - 2, len(answer) - at))
+        spent += float(costs[len(draft) + 1])
         accepted = _equal(draft, answer[at : at + len(draft)])
         drafted += len(draft)
         right += accepted
@@ -51,7 +49,7 @@ def replay(
             drafter.append(token)
         at += accepted + 1
     plain = float(max(0, len(answer) - 1))
-    return Replay(len(answer), plain, spent, _oracle(prompt, answer, costs), drafted, right)
+    return Replay(len(answer), plain, spent, _oracle(prompt, answer, costs.tolist()), drafted, right)
 
 
 def text_oracle(tokens: int, curve: CostCurve) -> float:
@@ -59,7 +57,7 @@ def text_oracle(tokens: int, curve: CostCurve) -> float:
     costs = curve.ratios(min(MOST_ROWS, curve.widest))
     best = [0.0] * max(1, tokens)
     for left in range(1, tokens):
-        best[left] = min(costs[rows] + best[left - rows] for rows in range(1, min(left, len(costs) - 1) + 1))
+        best[left] = min(float(costs[rows]) + best[left - rows] for rows in range(1, min(left, len(costs) - 1) + 1))
     return best[-1]
 
 
@@ -78,9 +76,9 @@ def _accepted_lengths(prompt: Sequence[int], answer: Sequence[int], most: int) -
     index = NgramIndex(prompt)
     lengths = []
     for at, token in enumerate(answer):
-        known = answer[at : at + most]
-        lengths.append(max((_equal(index.draft(match, len(known)), known) for match in index.matches()), default=0))
-        index.append(token)
+        known, matches = answer[at : at + most], index.matches()
+        lengths.append(max((_equal(index.draft(match, len(known)), known) for match in matches), default=0))
+        index.append(token, max(matches, key=lambda match: match.length, default=None))
     return lengths
 
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.llm.hsd.acceptance import Acceptance
 from engine.llm.hsd.calibration import Calibration
 from engine.llm.hsd.cost import CostCurve, observed
-from engine.llm.hsd.drafter import Draft, NgramDrafter
+from engine.llm.hsd.drafter import NgramDrafter, Outlook
 
 __all__ = ["Account", "Speculation"]
 
@@ -16,6 +15,10 @@ UNIT_RATE = 0.1
 """Weight of one plain step in the running time of a single token."""
 UNIT_AGE = 32
 """Drafted steps after which the time of a single token is too old to compare with."""
+MOST_REPLAYED = 8
+"""Rows to read again from which on a recurrent model commits them by a plain step, before they pile up."""
+REDO_ROWS = 8
+"""Where the slope of the cost curve is taken for rows that are read again."""
 
 
 @dataclass(slots=True)
@@ -41,12 +44,13 @@ class Account:
 class Speculation:
     """The cost curve and the acceptance rates of a model; both learn from every step."""
 
-    def __init__(self, calibration: Calibration) -> None:
+    def __init__(self, calibration: Calibration, *, recurrent: bool = False) -> None:
+        self._curve = calibration.curve
         self._most_rows = min(calibration.exact_rows, calibration.curve.widest)
-        self._acceptance = Acceptance()
+        self._recurrent = recurrent
+        self._outlook = Outlook(self._curve.ratios(self._most_rows))
         self._unit_s = 0.0
         self._unit_age = UNIT_AGE
-        self._take(calibration.curve)
 
     @property
     def curve(self) -> CostCurve:
@@ -55,11 +59,13 @@ class Speculation:
 
     def follow(self, prompt: Sequence[int]) -> NgramDrafter:
         """Begin an answer to a prompt."""
-        return NgramDrafter(prompt, self._acceptance)
+        return NgramDrafter(prompt, self._outlook)
 
-    def propose(self, drafter: NgramDrafter, limit: int, replay: int) -> Draft:
-        """Return what to verify next."""
-        return drafter.propose(self._costs, limit, replay=replay)
+    def propose(self, drafter: NgramDrafter, limit: int, replay: int) -> tuple[int, ...]:
+        """Return what to verify next; nothing decodes the pending token plainly."""
+        if replay > MOST_REPLAYED:
+            return ()
+        return drafter.propose(limit, replay=replay, redo=self._redo if self._recurrent else 0.0)
 
     def seconds(self, rows: int) -> float:
         """Return how long a decode of so many rows takes, about."""
@@ -72,14 +78,16 @@ class Speculation:
         account.drafted += drafted
         account.accepted += accepted
         account.draft_steps += drafted > 0
-        account.spent += self._costs[rows] if rows < len(self._costs) else self._curve.ratio(rows)
+        account.spent += self._curve.ratio(rows)
         if rows == 1:
             self._unit_s += (UNIT_RATE if self._unit_s else 1.0) * (seconds - self._unit_s)
             self._unit_age = 0
         elif self._unit_age < UNIT_AGE:
             self._unit_age += 1
-            self._take(observed(self._curve, rows, seconds, self._unit_s))
+            self._curve = observed(self._curve, rows, seconds, self._unit_s)
+            self._outlook.costs = self._curve.ratios(self._most_rows)
 
-    def _take(self, curve: CostCurve) -> None:
-        self._curve = curve
-        self._costs = curve.ratios(self._most_rows)
+    @property
+    def _redo(self) -> float:
+        """Time to read one row again, in units of T(1)."""
+        return (self._curve.ratio(REDO_ROWS) - 1.0) / (REDO_ROWS - 1)
