@@ -17,9 +17,9 @@ RATES = {
     "plain": "plain",
     "hsd": "HSD",
     "llama_cpp": "llama_cpp",
-    "llama_cpp_lookup": "llama_cpp + lookup",
+    "llama_cpp_lookup": "+ lookup",
     "oracle": "oracle",
-    "text_oracle": "knows the text",
+    "text_oracle": "text known",
 }
 """Key in the result -> head of the column."""
 
@@ -53,20 +53,13 @@ def _print_decode(result: dict[str, Any]) -> None:
     workloads: dict[str, dict[str, Any]] = result["workloads"]
     threads = result["threads"]
     console.say(f"hola bench decode: {result['model']}, {threads} thread{'s' if threads != 1 else ''}, greedy\n")
-    rows = [(name, *(_number(figures[key], 1) for key in RATES)) for name, figures in workloads.items()]
-    console.print_table("Tokens/s after the first token", ("workload", *RATES.values()), rows)
+    rates = [(name, *(_number(figures[key], 1) for key in RATES)) for name, figures in workloads.items()]
+    console.print_table("Tokens/s after the first token", ("workload", *RATES.values()), rates)
     _print_tiers(workloads)
     console.say()
-    heads = (
-        "workload",
-        "/ plain",
-        "/ llama_cpp",
-        "/ lookup",
-        "of the oracle's gain",
-        "acceptance",
-        "accepted per step",
-    )
-    console.print_table("HSD", heads, [_ratios(name, figures) for name, figures in workloads.items()])
+    heads = ("workload", "/ plain", "/ llama_cpp", "/ lookup", "gain", "accepted", "per step")
+    rows = [_ratios(name, figures) for name, figures in workloads.items()]
+    console.print_table("HSD against the others; gain: its share of the oracle's", heads, rows)
     console.say()
     contexts = list(dict.fromkeys(context for figures in workloads.values() for context in figures["ttft_ms"]))
     times = [
@@ -79,10 +72,8 @@ def _print_decode(result: dict[str, Any]) -> None:
     console.say(f"\nA chat about five passages: first turn {first:,.0f} ms, second turn {second:,.0f} ms{share}\n")
     curve: dict[int, float] = result["cost_curve"]
     if curve:
-        widths = ("n", *(str(width) for width in curve))
-        costs = ("C(n)", *(_number(cost, 1) for cost in curve.values()))
-        console.print_table("Cost of n tokens in one batch, against one token", widths, [costs])
-        console.say()
+        costs = ", ".join(f"C({width}) = {_number(cost, 1)}" for width, cost in curve.items())
+        console.say(f"Cost of n tokens in one batch, against one token: {costs}\n")
     _print_simulated(result["simulated"])
 
 
@@ -113,18 +104,12 @@ def _ratios(name: str, figures: dict[str, Any]) -> tuple[str, ...]:
 def _print_simulated(rows: list[dict[str, Any]]) -> None:
     """Print the speeds on other cost curves, over all answers and per workload."""
     names = list(rows[0]["workloads"]) if rows else []
-    lines = [
-        (
-            row["curve"],
-            _number(row["plain"], 2),
-            _number(row["chooser"], 2),
-            _number(row["oracle"], 2),
-            *(f"{row['workloads'][name]['chooser']:.2f} / {row['workloads'][name]['oracle']:.2f}" for name in names),
-        )
-        for row in rows
-    ]
-    heads = ("cost curve", "plain", "chooser", "oracle", *names)
-    console.print_table("The same answers on other machines (chooser / oracle, simulated)", heads, lines)
+    lines = []
+    for row in rows:
+        each = [row, *(row["workloads"][name] for name in names)]
+        lines.append((row["curve"], *(f"{speeds['chooser']:.2f}/{speeds['oracle']:.2f}" for speeds in each)))
+    title = "On other machines, simulated (chooser/oracle, plain = 1)"
+    console.print_table(title, ("cost curve", "all", *names), lines)
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -6,8 +6,10 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 
 from engine.answering import ModelAnswer, Parts
+from engine.catalog import paired_draft
 from engine.config import EngineConfig
 from engine.dialogue import Dialogues
 from engine.errors import HolaError
@@ -35,7 +37,6 @@ class Engine:
         config.data.create()
         self.config = config
         settings = config.settings
-        self.history = History(config.data.chats)
         self.library = Library(config)
         self._dialogues = Dialogues()
         how = LoadModel(
@@ -45,7 +46,8 @@ class Engine:
             strict=settings.strict,
             cache=config.data.cache,
         )
-        self._model = LanguageModel(how, config.data.logs / "model.log")
+        self._model = LanguageModel(how, config.data.logs / "model.log", self._find_draft)
+        self.history = History(config.data.chats, on_delete=self._model.forget_states)
         self._rules = Rules(config.assets / "rules.toml", RuleContext(now=_now, documents=self.library.documents))
         self._busy = threading.Lock()
         self._running: ModelAnswer | None = None
@@ -123,6 +125,12 @@ class Engine:
         self._model.close()
         closing.join()
         self.history.close()
+
+    def _find_draft(self) -> Path | None:
+        """Return the installed model that drafts for the current one."""
+        if not self.config.settings.speculation:
+            return None
+        return paired_draft(self.config, self.config.model_path()).draft
 
     def _answer_by_rule(self, question: Question, answer: str, received: float) -> Iterator[Event]:
         chat_id, turn_id = self.history.begin(question.chat_id, question.text, "rule")

@@ -9,7 +9,7 @@ import sqlite3
 import threading
 import time
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, TypeVar, cast, get_args
@@ -33,10 +33,11 @@ _Record = TypeVar("_Record", Citation, Metrics)
 class History:
     """Chats and turns on disk; every method can be called from any thread and raises HistoryError in one sentence."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, on_delete: Callable[[], None] = lambda: None) -> None:
         self.notice = ""
         """One sentence for the user if the stored chats were damaged; else empty."""
         self._file = file
+        self._on_delete = on_delete
         self._lock = threading.RLock()
         self._connection = self._open()
         with self._transaction() as connection:
@@ -140,6 +141,8 @@ class History:
             _drop_turns(connection, "chat_id = ?", (chat_id,))
             connection.execute("DELETE FROM chat_words WHERE rowid = ?", (chat_id,))
             connection.execute("DELETE FROM chats WHERE id = ?", (chat_id,))
+        # What was made from its text goes too.
+        self._on_delete()
 
     def search(self, text: str) -> tuple[Chat, ...]:
         """Return the chats in whose title, questions and answers every word occurs, newest first.

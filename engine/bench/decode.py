@@ -155,7 +155,7 @@ class _Hola:
         assert isinstance(ended, Generated)
         _, answer = self.service.last_answer()
         return Decoded(
-            answer=tuple(answer),
+            answer=tuple(answer[: ended.completion_tokens]),
             seconds=ended.decode_ms / 1000,
             ttft_s=(first or time.perf_counter()) - begun,
             drafted=ended.drafted,

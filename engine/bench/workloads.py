@@ -282,10 +282,8 @@ OPEN = (
     "A lighthouse stands on a small island. In autumn the storms come from the west, and ships look for shelter in the "
     "bay behind the island. Write a long story about one such evening.",
     "What is the difference between weather and climate?",
-    "How does a bicycle stay upright while it moves?",
     "How do I keep tomatoes healthy on a balcony?",
     "Why do the leaves of trees turn yellow in autumn?",
-    "Tell me about the life of bees in a hive.",
     "Name five exercises for a stiff back and say how each is done.",
     "Write an email to my colleagues: the meeting moves from Tuesday to Thursday, and the room is a new one.",
 )

@@ -100,6 +100,7 @@ class Model:
         params.n_outputs_max = OUTPUT_ROWS
         if how.strict and self.threads > 1:
             params.type_v = STRICT_VALUES
+        self.value_type = int(params.type_v)
         params.n_threads = params.n_threads_batch = self.threads
         params.flash_attn_type = FLASH_ATTENTION_ON
         params.no_perf = True
@@ -223,7 +224,8 @@ class Model:
 
     def keep(self, count: int) -> int:
         """Forget all tokens after the first `count`; return how many are kept (0 where a part can't be forgotten)."""
-        if llama_cpp.llama_memory_seq_rm(self._memory, MAIN, count, -1):
+        # Forgetting everything includes the checkpoint, which would go on to hold its cells.
+        if count and llama_cpp.llama_memory_seq_rm(self._memory, MAIN, count, -1):
             return count
         llama_cpp.llama_memory_clear(self._memory, True)
         return 0
@@ -238,9 +240,13 @@ class Model:
         llama_cpp.llama_memory_seq_rm(self._memory, MAIN, -1, -1)
         llama_cpp.llama_memory_seq_cp(self._memory, CHECKPOINT, MAIN, -1, -1)
 
+    def state_bytes(self) -> int:
+        """Return the size of `state`."""
+        return int(llama_cpp.llama_state_seq_get_size_ext(self._context, MAIN, 0))
+
     def state(self) -> bytes:
         """Return the state of the text, to be given to `set_state` of the same model and context."""
-        size = llama_cpp.llama_state_seq_get_size_ext(self._context, MAIN, 0)
+        size = self.state_bytes()
         buffer = (ctypes.c_uint8 * size)()
         written = llama_cpp.llama_state_seq_get_data_ext(self._context, buffer, size, MAIN, 0)
         return bytes(memoryview(buffer)[:written])
@@ -266,7 +272,7 @@ class Model:
 
 
 class SamplerChain:
-    """llama.cpp's sampler chain: penalties, top-k, top-p, min-p, temperature, and a seeded draw."""
+    """llama.cpp's sampler chain: penalties, top-k, top-p, min-p, temperature; the draw itself is not part of it."""
 
     def __init__(self, vocabulary: int, sampling: Sampling) -> None:
         self._shape = llama_cpp.llama_sampler_chain_init(llama_cpp.llama_sampler_chain_default_params())
@@ -281,13 +287,6 @@ class SamplerChain:
             steps.insert(0, llama_cpp.llama_sampler_init_penalties(vocabulary, window, penalty, 0.0, 0.0))
         for step in steps:
             llama_cpp.llama_sampler_chain_add(self._shape, step)
-        self._draw = llama_cpp.llama_sampler_init_dist(sampling.seed)
-
-    def draw(self, logits: Logits) -> int:
-        """Draw a token; the seed's next random number decides."""
-        candidates = self._candidates(logits)
-        llama_cpp.llama_sampler_apply(self._draw, ctypes.byref(candidates))
-        return int(candidates.data[candidates.selected].id)
 
     def accept(self, token: int) -> None:
         """Take note of a token that was said, for the penalty."""
@@ -295,21 +294,16 @@ class SamplerChain:
 
     def shaped(self, logits: Logits) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float64]]:
         """Return the tokens that are left after penalties and cuts, and their logits over the temperature."""
-        candidates = self._candidates(logits)
+        buffer = np.zeros(len(logits), CANDIDATE)
+        buffer["id"] = np.arange(len(logits), dtype=np.int32)
+        buffer["logit"] = logits
+        data = buffer.ctypes.data_as(ctypes.POINTER(llama_cpp.llama_token_data))
+        candidates = llama_cpp.llama_token_data_array(data, len(logits), -1, False)
+        llama_cpp.llama_sampler_apply(self._shape, ctypes.byref(candidates))
         first = ctypes.cast(candidates.data, ctypes.POINTER(ctypes.c_uint8))
         left = np.ctypeslib.as_array(first, (candidates.size * CANDIDATE.itemsize,)).view(CANDIDATE)
         return left["id"].copy(), left["logit"].astype(np.float64)
 
-    def _candidates(self, logits: Logits) -> Any:
-        self._buffer = np.zeros(len(logits), CANDIDATE)
-        self._buffer["id"] = np.arange(len(logits), dtype=np.int32)
-        self._buffer["logit"] = logits
-        data = self._buffer.ctypes.data_as(ctypes.POINTER(llama_cpp.llama_token_data))
-        candidates = llama_cpp.llama_token_data_array(data, len(logits), -1, False)
-        llama_cpp.llama_sampler_apply(self._shape, ctypes.byref(candidates))
-        return candidates
-
     def close(self) -> None:
         """Free the chain."""
         llama_cpp.llama_sampler_free(self._shape)
-        llama_cpp.llama_sampler_free(self._draw)

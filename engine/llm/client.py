@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,17 @@ from engine.errors import HolaError, ModelError
 from engine.llm.protocol import (
     MOST_DRAFTED,
     CountTokens,
+    ForgetStates,
     Generate,
     Generated,
     LoadModel,
     ModelCard,
     Prefilled,
+    SaveStates,
     TextDelta,
     TokenCounts,
 )
+from engine.llm.snapshots import Snapshots
 from engine.messages import ChatMessage, ModelState, Sampling
 from engine.process import ChildProcess, Reply
 from engine.service import Service
@@ -28,6 +32,8 @@ __all__ = ["LanguageModel"]
 
 CANCEL_GRACE_S = 3.0
 WATCH_S = 0.25
+REST_S = 60.0
+"""Quiet time after an answer before its KV snapshot is written to disk."""
 NICENESS = 2
 """The window stays ahead of the model when both want a core."""
 
@@ -41,8 +47,11 @@ def _make_service() -> Service:
 class LanguageModel:
     """Answer chats by a model in a process of its own, which starts again by itself after a crash."""
 
-    def __init__(self, how: LoadModel, log_file: Path | None = None) -> None:
+    def __init__(
+        self, how: LoadModel, log_file: Path | None = None, find_draft: Callable[[], Path | None] = lambda: None
+    ) -> None:
         self.how = how
+        self._find_draft = find_draft
         self._child = ChildProcess("model process", _make_service, log_file=log_file, niceness=NICENESS)
         self._lock = threading.Lock()
         self._state = ModelState(how.path.stem, "loading")
@@ -53,6 +62,8 @@ class LanguageModel:
         self._loading = False
         self._error: HolaError | None = None
         self._loaded_in: int | None = None
+        self._rest: threading.Timer | None = None
+        self._saving: Reply | None = None
 
     @property
     def state(self) -> ModelState:
@@ -100,8 +111,42 @@ class LanguageModel:
 
         Ends with Generated, unless it was cancelled before it began. Closing cancels.
         """
+        self._wake()
         request = Generate(self.how, messages, sampling, max_tokens, draft_limit=draft_limit)
-        yield from self._events(self._child.request(request))
+        try:
+            yield from self._events(self._child.request(request))
+        finally:
+            self._begin_rest()
+
+    def forget_states(self) -> None:
+        """Delete the KV snapshots, which hold the text of chats; safe from any thread."""
+        self._wake()
+        if self._child.pid is not None:
+            self._child.request(ForgetStates(self.how))
+        else:
+            Snapshots("", self.how.snapshots).clear()
+
+    def _begin_rest(self) -> None:
+        """Have snapshots written after a while of rest."""
+        rest = threading.Timer(REST_S, self._save_states)
+        rest.daemon = True
+        with self._lock:
+            self._rest = rest
+        rest.start()
+
+    def _save_states(self) -> None:
+        with self._lock:
+            if self._child.pid is not None:
+                self._saving = self._child.request(SaveStates(), priority=1)
+
+    def _wake(self) -> None:
+        """End the rest, and the writing."""
+        with self._lock:
+            if self._rest is not None:
+                self._rest.cancel()
+            if self._saving is not None:
+                self._saving.close()
+            self._rest = self._saving = None
 
     def _events(self, reply: Reply) -> Generator[Any, None, None]:
         """Hand on what a reply says; `cancel` reaches it, and a process that does not heed it is ended."""
@@ -129,12 +174,15 @@ class LanguageModel:
 
     def close(self) -> None:
         """End the process."""
+        self._wake()
         self._child.close()
 
     def _load(self) -> None:
         error: HolaError | None = None
         card: ModelCard | None = None
         try:
+            # Looking through the installed models takes a moment: not in the thread that opens the window.
+            self.how = replace(self.how, draft=self._find_draft())
             card = self._child.request(self.how).result()
         except HolaError as caught:
             error = caught

@@ -11,8 +11,10 @@ from engine.errors import ContextError
 from engine.llm.backend import Model
 from engine.llm.hsd.speculation import Account, Speculation
 from engine.llm.hsd.verify import sample_and_compare
+from engine.llm.prefix_cache import PrefixCache
 from engine.llm.protocol import Generated, Prefilled, TextDelta
 from engine.llm.sampling import Sampler
+from engine.llm.snapshots import Snapshots
 from engine.llm.text_state import TextState
 from engine.llm.text_stream import TextStream
 from engine.messages import FinishReason, Sampling
@@ -22,6 +24,8 @@ __all__ = ["Session", "peak_rss_mb"]
 
 SLOW_STEP_S = 0.05
 """A step of decoding from which on the abort callback, about 1.5 ms per step, is worth its time."""
+SNAPSHOT_AFTER = 64
+"""Tokens read anew from which on a recurrent model's state is worth a snapshot."""
 PREFILL_CHUNK = 256
 """Tokens per call: large enough for the fast kernels, small enough to show progress."""
 
@@ -41,10 +45,11 @@ def peak_rss_mb() -> float:
 class Session:
     """One model's text, and the loop that answers on top of it."""
 
-    def __init__(self, model: Model, speculation: Speculation) -> None:
+    def __init__(self, model: Model, speculation: Speculation, snapshots: Snapshots) -> None:
         self._model = model
         self._speculation = speculation
         self._state = TextState(model)
+        self.prefixes = PrefixCache(self._state, snapshots)
         self.last: tuple[list[int], list[int]] = [], []
         """The last prompt and its answer."""
 
@@ -69,24 +74,26 @@ class Session:
                 "start a new chat, or set a larger context."
             )
         begun = time.perf_counter()
-        reused = self._reuse(prompt)
+        reused = self.prefixes.reuse(prompt)
         yield Prefilled(reused, len(prompt), reused)
         with self._model.abort_when(cancel):
             yield from self._prefill(prompt, reused, cancel)
         prefill_ms = (time.perf_counter() - begun) * 1000
         answer = _Answer(len(prompt), reused, prefill_ms, TextStream(stop), min(max_tokens, room))
         if not cancel.cancelled:
+            self.last = list(prompt), []
             yield from self._decode(prompt, sampling, draft_limit, answer, cancel)
         yield from answer.finish(cancel)
 
-    def _reuse(self, prompt: Sequence[int]) -> int:
-        # The last prompt token is always computed: its logits give the first token of the answer.
-        return self._state.keep(min(self._state.shared_with(prompt), len(prompt) - 1))
-
     def _prefill(self, prompt: Sequence[int], start: int, cancel: CancelToken) -> Iterator[Prefilled]:
         done = start
+        # A recurrent state can't go back: the one before the prompt's last token is kept, for asking the same again.
+        pause = len(prompt) - 1 if self._model.is_recurrent and len(prompt) - start >= SNAPSHOT_AFTER else 0
         while done < len(prompt) and not cancel.cancelled:
-            chunk = prompt[done : done + PREFILL_CHUNK]
+            end = done + PREFILL_CHUNK
+            chunk = prompt[done : min(end, pause) if done < pause else end]
+            if done == pause > 0:
+                self.prefixes.keep()
             last = done + len(chunk) == len(prompt)
             if not self._state.read(chunk, outputs=int(last)):
                 return
@@ -98,8 +105,8 @@ class Session:
         self, prompt: Sequence[int], sampling: Sampling, draft_limit: int, answer: _Answer, cancel: CancelToken
     ) -> Iterator[TextDelta]:
         """Say tokens until the answer ends: each step verifies the pending token and a draft, which may be empty."""
-        drafter = self._speculation.follow(prompt)
-        self.last = list(prompt), []
+        speculation, state = self._speculation, self._state
+        drafter = speculation.begin(prompt, sampling)
         sampler = Sampler(self._model, sampling)
         try:
             said, accepted = [sampler.draw(0)], 0
@@ -108,22 +115,23 @@ class Session:
                 for token in said:
                     drafter.append(token)
                 yield from answer.say(said, accepted, self._model)
-                limit = min(draft_limit, answer.left - 1, self._state.room - 1)
+                limit = min(draft_limit, answer.left - 1, state.room - 1)
                 if answer.ended or cancel.cancelled or limit < 0:
                     return
-                draft = self._speculation.propose(drafter, limit, self._state.replay)
-                rows = self._state.replay + 1 + len(draft)
+                proposal = speculation.propose(drafter, limit, answer.left, state.replay, cancel)
+                rows = state.replay + 1 + len(proposal.tokens)
                 begun = time.perf_counter()
-                slow = self._speculation.seconds(rows) > SLOW_STEP_S
+                slow = speculation.seconds(rows) > SLOW_STEP_S
                 with self._model.abort_when(cancel) if slow else nullcontext():
-                    if not self._state.verify(said[-1], draft):
+                    if not state.verify(said[-1:], proposal.tokens):
                         return
-                said = sample_and_compare(sampler.draw, draft, self._model.ends_generation)
-                accepted = sum(1 for ours, theirs in zip(said, draft, strict=False) if ours == theirs)
-                self._state.accept(accepted)
-                seconds = time.perf_counter() - begun
-                self._speculation.record(answer.account, rows, len(draft), len(said), accepted, seconds)
+                said = sample_and_compare(sampler.draw, proposal.tokens, self._model.ends_generation)
+                speculation.time(rows, time.perf_counter() - begun)
+                accepted = sum(1 for ours, theirs in zip(said, proposal.tokens, strict=False) if ours == theirs)
+                state.accept(accepted)
+                speculation.record(answer.account, proposal, rows, said, accepted)
         finally:
+            speculation.end()
             sampler.close()
 
 
@@ -151,8 +159,11 @@ class _Answer:
 
     def say(self, tokens: Sequence[int], accepted: int, model: Model) -> Iterator[TextDelta]:
         """Put tokens into text, drafted ones (the first `accepted`) apart from the target's own."""
-        self._last = time.perf_counter()
-        self._first = self._first or self._last
+        now = time.perf_counter()
+        self._first = self._first or now
+        # The step that only says that the answer is complete gives no token, and counts for no rate.
+        if not model.ends_generation(tokens[0]):
+            self._last = now
         for part, drafted in ((tokens[:accepted], True), (tokens[accepted:], False)):
             piece = "".join(self._feed(token, model) for token in part)
             if piece:
@@ -184,11 +195,11 @@ class _Answer:
             reused_tokens=self._reused,
             prefill_ms=self._prefill_ms,
             completion_tokens=self._made,
-            decode_ms=(self._last - self._first) * 1000,
+            decode_ms=max(0.0, self._last - self._first) * 1000,
             peak_rss_mb=peak_rss_mb(),
             drafted=account.drafted,
             accepted=account.accepted,
             draft_steps=account.draft_steps,
-            tier="n-gram" if account.drafted else "plain",
+            tier=account.tier,
             speedup_estimate=account.speedup,
         )

@@ -10,11 +10,13 @@ from engine.messages import ChatMessage, DraftTier, FinishReason, Sampling
 __all__ = [
     "MOST_DRAFTED",
     "CountTokens",
+    "ForgetStates",
     "Generate",
     "Generated",
     "LoadModel",
     "ModelCard",
     "Prefilled",
+    "SaveStates",
     "TextDelta",
     "TokenCounts",
 ]
@@ -38,6 +40,11 @@ class LoadModel:
     """Decode so that greedy output does not depend on whether tokens were drafted."""
     cache: Path | None = None
     """Folder for cost curves and KV snapshots; None keeps them in memory alone."""
+
+    @property
+    def snapshots(self) -> Path | None:
+        """Folder of the KV snapshots of all models."""
+        return self.cache / "snapshots" if self.cache is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +95,18 @@ class Generate:
     """The answer ends before any of these strings."""
     draft_limit: int = MOST_DRAFTED
     """Most tokens to draft at once; 0 decodes plainly."""
+
+
+@dataclass(frozen=True, slots=True)
+class SaveStates:
+    """Write the KV snapshots to disk, while there is nothing else to do; nothing is answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetStates:
+    """Delete all KV snapshots: they hold the text of chats; nothing is answered."""
+
+    model: LoadModel
 
 
 @dataclass(frozen=True, slots=True)

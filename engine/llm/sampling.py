@@ -1,4 +1,4 @@
-"""Draw tokens from a model's logits: greedy by numpy, else llama.cpp's sampler chain."""
+"""Draw tokens from a model's logits: the most probable one, or by the Gumbel trick after llama.cpp's sampler chain."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import numpy.typing as npt
 from engine.llm.backend import Logits, Model, SamplerChain
 from engine.messages import Sampling
 
-__all__ = ["Sampler", "penalised_argmax"]
+__all__ = ["Sampler", "gumbel_noise", "penalised_argmax"]
 
-Probabilities = npt.NDArray[np.float64]
+MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+"""Constants of the splitmix64 generator (Steele, Lea, Flood 2014)."""
 
 
 def penalised_argmax(logits: Logits, recent: npt.NDArray[np.int64], penalty: float) -> int:
@@ -33,8 +34,31 @@ def penalised_argmax(logits: Logits, recent: npt.NDArray[np.int64], penalty: flo
     return best
 
 
+def gumbel_noise(seed: int, position: int, tokens: npt.NDArray[np.int32]) -> npt.NDArray[np.float64]:
+    """Return independent standard Gumbel noise for tokens at a place in the answer; a pure function of all three.
+
+    argmax(log p + noise) is a draw from p (Gumbel 1954). Since the noise is fixed by seed and place, a seed gives one
+    answer whatever was drafted, and a draft model that draws with the same noise mostly draws the same token.
+    """
+    with np.errstate(over="ignore"):
+        state = tokens.astype(np.uint64) * MIX[0]
+        # Two rounds: seeds and places that differ in one bit must give noise that has nothing in common.
+        for value in (seed, position):
+            state = _mixed(state + np.uint64(value + 1) * MIX[0])
+    uniform = ((state >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+    noise: npt.NDArray[np.float64] = -np.log(-np.log(uniform))
+    return noise
+
+
+def _mixed(state: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    state = (state ^ (state >> np.uint64(30))) * MIX[1]
+    state = (state ^ (state >> np.uint64(27))) * MIX[2]
+    mixed: npt.NDArray[np.uint64] = state ^ (state >> np.uint64(31))
+    return mixed
+
+
 class Sampler:
-    """Draw from output rows; each drawn token counts for the repetition penalty and, by seed, for the next draws.
+    """Draw from output rows; each token that is said counts for the repetition penalty and moves on to the next place.
 
     Greedy choices are made by numpy: llama.cpp's chain looks each of the vocabulary up in a hash table for the penalty.
     The penalty sees the tokens of the answer alone, so that quoting a passage is not punished.
@@ -43,24 +67,30 @@ class Sampler:
     def __init__(self, model: Model, sampling: Sampling) -> None:
         self._model = model
         self._sampling = sampling
-        self.is_greedy = sampling.temperature <= 0.0
+        self._position = 0
         self._recent: deque[int] = deque(maxlen=max(1, sampling.repetition_window))
         self._counts: Counter[int] = Counter()
         self._penalises = sampling.repetition_penalty != 1.0 and sampling.repetition_window > 0
-        self._chain = None if self.is_greedy else SamplerChain(model.vocabulary, sampling)
+        self._chain = SamplerChain(model.vocabulary, sampling) if sampling.temperature > 0.0 else None
 
     def draw(self, row: int) -> int:
         """Draw a token from an output row of the last decode, and take note of it."""
-        logits = self._model.logits(row)
-        if self._chain is None:
-            token = penalised_argmax(logits, self._penalised(), self._sampling.repetition_penalty)
-        else:
-            token = self._chain.draw(logits)
+        token = self.look(row, 0)
         self.accept(token)
         return token
 
+    def look(self, row: int, ahead: int) -> int:
+        """Return what would be drawn from a row `ahead` places further on, and take no note of it."""
+        logits = self._model.logits(row)
+        if self._chain is None:
+            return penalised_argmax(logits, self._penalised(), self._sampling.repetition_penalty)
+        tokens, weights = self._chain.shaped(logits)
+        noise = gumbel_noise(self._sampling.seed, self._position + ahead, tokens)
+        return int(tokens[(weights + noise).argmax()])
+
     def accept(self, token: int) -> None:
         """Take note of a token that was said."""
+        self._position += 1
         if self._chain is not None:
             self._chain.accept(token)
         elif self._penalises:
@@ -71,19 +101,6 @@ class Sampler:
                     del self._counts[gone]
             self._recent.append(token)
             self._counts[token] += 1
-
-    def distribution(self, row: int) -> Probabilities:
-        """Return the distribution from which `draw` would draw, shape (vocabulary,); float64, sums to 1.
-
-        Raises ValueError for greedy sampling, which has none.
-        """
-        if self._chain is None:
-            raise ValueError("greedy sampling draws from no distribution")
-        tokens, logits = self._chain.shaped(self._model.logits(row))
-        weights = np.exp(logits - logits.max())
-        result = np.zeros(self._model.vocabulary)
-        result[tokens] = weights / weights.sum()
-        return result
 
     def _penalised(self) -> npt.NDArray[np.int64]:
         return np.fromiter(self._counts, np.int64, len(self._counts))

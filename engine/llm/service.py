@@ -2,22 +2,37 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
 from engine.llm.backend import Model
 from engine.llm.generate import Session
-from engine.llm.hsd.calibration import calibrate
+from engine.llm.hsd.calibration import calibrate, fingerprint
 from engine.llm.hsd.cost import CostCurve
+from engine.llm.hsd.open_draft import open_draft
 from engine.llm.hsd.speculation import Speculation
 from engine.llm.preflight import preflight
-from engine.llm.protocol import CountTokens, Generate, LoadModel, ModelCard, TokenCounts
+from engine.llm.protocol import (
+    CountTokens,
+    ForgetStates,
+    Generate,
+    LoadModel,
+    ModelCard,
+    SaveStates,
+    TokenCounts,
+)
+from engine.llm.snapshots import Snapshots
 from engine.llm.template import ChatTemplate
 from engine.messages import ChatMessage
 from engine.scaling.probe import free_memory_mb
 from engine.service import CancelToken
 
 __all__ = ["ModelService"]
+
+
+LAST_SAVE_S = 1.0
+"""Of the two seconds that a process has to close."""
 
 
 class _Loaded:
@@ -29,8 +44,9 @@ class _Loaded:
         bos, eos = self.model.bos_eos()
         self.template = ChatTemplate(self.model.chat_template(), bos, eos, self.model.control_tokens())
         self.calibration = calibrate(self.model, how)
-        self.speculation = Speculation(self.calibration, recurrent=self.model.is_recurrent)
-        self.session = Session(self.model, self.speculation)
+        draft, note = open_draft(how, self.model, self.calibration)
+        self.speculation = Speculation(self.calibration, recurrent=self.model.is_recurrent, draft=draft)
+        self.session = Session(self.model, self.speculation, self._open_snapshots(how))
         self.card = ModelCard(
             name=checked.name,
             architecture=checked.architecture,
@@ -39,8 +55,14 @@ class _Loaded:
             vocabulary=self.model.vocabulary,
             file_mb=checked.header.file_bytes / 2**20,
             threads=self.model.threads,
+            draft=how.draft.stem if draft is not None and how.draft is not None else "",
+            draft_note=note,
         )
         self.template_tokens = self._measure_template()
+
+    def _open_snapshots(self, how: LoadModel) -> Snapshots:
+        key = f"{fingerprint(how, 0)} {self.model.context_tokens} {self.model.value_type}"
+        return Snapshots(key, how.snapshots, exact=self.model.is_recurrent)
 
     def _measure_template(self) -> int:
         """Return what the template adds around one message, at most."""
@@ -68,6 +90,10 @@ class ModelService:
             loaded = self._load(request.model)
             counts = tuple(len(loaded.model.tokenize(text, special=False)) for text in request.texts)
             yield TokenCounts(counts, loaded.template_tokens, loaded.card.context_tokens)
+        elif isinstance(request, SaveStates) and self._loaded is not None:
+            self._loaded.session.prefixes.save(lambda: cancel.cancelled)
+        elif isinstance(request, ForgetStates):
+            self._forget(request)
         elif isinstance(request, Generate):
             loaded = self._load(request.model)
             prompt = loaded.tokenize(request.messages)
@@ -75,6 +101,12 @@ class ModelService:
             yield from loaded.session.answer(
                 prompt, request.sampling, request.max_tokens, stop, request.draft_limit, cancel
             )
+
+    def _forget(self, request: ForgetStates) -> None:
+        if self._loaded is not None:
+            self._loaded.session.prefixes.clear()
+        else:
+            Snapshots("", request.model.snapshots).clear()
 
     def loaded_curve(self) -> CostCurve | None:
         """Return the cost curve of the loaded model as it is now; None if none is loaded."""
@@ -85,8 +117,11 @@ class ModelService:
         return self._loaded.session.last if self._loaded is not None else ([], [])
 
     def close(self) -> None:
-        """Free the model."""
+        """Keep what was read, in a second at most, and free the model."""
         if self._loaded is not None:
+            ends = time.monotonic() + LAST_SAVE_S
+            self._loaded.session.prefixes.save(lambda: time.monotonic() > ends)
+            self._loaded.speculation.close()
             self._loaded.model.close()
         self._loaded = self._how = None
 

@@ -20,11 +20,18 @@ class TextState:
         self.model = model
         self._computed: list[int] = []
         self._replay: list[int] = []
+        self._checkpoint = -1
+        self._drafted = 0
 
     @property
     def tokens(self) -> list[int]:
         """The whole text, in the order in which it was read."""
         return self._computed + self._replay
+
+    @property
+    def computed(self) -> list[int]:
+        """The part of the text that the context holds; the rest is read again with the next batch."""
+        return self._computed
 
     @property
     def length(self) -> int:
@@ -46,56 +53,71 @@ class TextState:
         return common_prefix(self._computed, prompt)
 
     def keep(self, count: int) -> int:
-        """Cut the text down to its first `count` tokens; return how many could be kept."""
+        """Cut the text down to its first `count` computed tokens; return how many could be kept."""
         self._replay = []
-        del self._computed[self.model.keep(min(count, len(self._computed))) :]
-        return len(self._computed)
+        if 0 <= self._checkpoint <= count < len(self._computed):
+            self._go_back(self._computed[self._checkpoint : count])
+        else:
+            del self._computed[self.model.keep(min(count, len(self._computed))) :]
+        if self.length < self._checkpoint:
+            self._checkpoint = -1
+        return self.length
 
     def restore(self, tokens: Sequence[int], state: bytes) -> None:
         """Replace the text by a saved one; it is empty if the state can't be used."""
-        self._replay = []
+        self._replay, self._checkpoint = [], -1
         self._computed = list(tokens) if self.model.set_state(state) else []
+
+    def mark(self) -> None:
+        """Set the checkpoint of a recurrent model here; others need none."""
+        if self.model.is_recurrent and not self._replay:
+            self.model.set_checkpoint()
+            self._checkpoint = len(self._computed)
 
     def read(self, tokens: Sequence[int], *, outputs: int) -> bool:
         """Compute tokens after the text; on a cancel or a full context put everything back and return False."""
-        return self._compute(tokens, outputs=outputs, drafted=False)
+        if not self._compute(tokens, outputs):
+            return False
+        self._computed += self._replay
+        self._computed += tokens
+        self._replay = []
+        return True
 
-    def verify(self, pending: int, draft: Sequence[int]) -> bool:
-        """Compute the pending token and a draft, with an output row for each; then `accept` tells how much stays.
+    def verify(self, known: Sequence[int], draft: Sequence[int]) -> bool:
+        """Compute tokens of the text, then a draft, with an output row after the former and after each of the latter.
 
         The text grows by `accept`, not before it. Returns False, with everything put back, on a cancel.
         """
-        return self._compute([pending, *draft], outputs=len(draft) + 1, drafted=bool(draft))
+        self._known, self._drafted = list(known), len(draft)
+        self._draft = list(draft)
+        if draft:
+            self.mark()
+        return self._compute([*known, *draft], len(draft) + 1)
 
     def accept(self, accepted: int) -> None:
-        """Keep the pending token and the first `accepted` drafted ones of the last `verify`."""
-        if not self._drafted:
-            return
-        kept = self._batch[: len(self._batch) - self._drafted + accepted]
+        """Keep the known tokens and the first `accepted` drafted ones of the last `verify`."""
+        kept = [*self._replay, *self._known, *self._draft[:accepted]]
         if accepted == self._drafted:
             self._computed += kept
             self._replay = []
         elif self.model.is_recurrent:
-            self.model.return_to_checkpoint()
-            self._replay = kept
+            self._go_back(kept)
         else:
             self.model.keep(len(self._computed) + len(kept))
             self._computed += kept
 
-    def _compute(self, tokens: Sequence[int], *, outputs: int, drafted: bool) -> bool:
-        batch = [*self._replay, *tokens]
-        checkpointed = drafted and self.model.is_recurrent
-        if checkpointed:
-            self.model.set_checkpoint()
-        code = self.model.decode(batch, len(self._computed), outputs=outputs)
-        self._batch, self._drafted = batch, len(tokens) - 1 if drafted else 0
+    def _go_back(self, kept: list[int]) -> None:
+        """Return to the checkpoint, and have the tokens after it read again."""
+        self.model.return_to_checkpoint()
+        del self._computed[self._checkpoint :]
+        self._replay = kept
+
+    def _compute(self, tokens: Sequence[int], outputs: int) -> bool:
+        code = self.model.decode([*self._replay, *tokens], len(self._computed), outputs=outputs)
         if code == DECODED:
-            if not drafted:
-                self._computed += batch
-                self._replay = []
             return True
         assert code in (ABORTED, CONTEXT_FULL)
-        if checkpointed:
+        if self.model.is_recurrent and self._checkpoint == len(self._computed):
             self.model.return_to_checkpoint()
         else:
             # A recurrent state that was stopped midway is of no use: the next prompt is read from its start.

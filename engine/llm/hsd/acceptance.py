@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from engine.llm.hsd.ngram import AGREED, LONGEST_MATCH, MIXED, SINGLE, Match, Source
 
-__all__ = ["PRIORS", "Acceptance"]
+__all__ = ["PRIORS", "Acceptance", "ByChance"]
 
 LENGTHS = (1, 2, 3, 4, 5, 7, 9, 13, 19, 28, 41, 64)
 """Smallest match length of each class."""
@@ -36,6 +36,9 @@ PRIORS: dict[Source, dict[int, Sequence[float]]] = {
     "resumed": {SINGLE: (0.45, 0.85, 0.88, 0.88, 0.88, 0.90, 0.92, 0.94, 0.96, 0.975, 0.98, 0.985)},
 }
 """What is believed before anything is seen: rates of the bundled model over answers of all kinds, smoothed."""
+CHANCE_CLASSES = 10
+TYPICAL_CHANCE = 0.7
+"""Acceptance of a draft model before it is known: that of a model of a fifth of the target's size."""
 PRIOR_WEIGHT = 8.0
 """As many observations as the prior counts for."""
 DECAY = 0.98
@@ -77,6 +80,32 @@ class Acceptance:
         """Return the rates at match lengths 1 ... LONGEST_MATCH, shape (64,)."""
         rates = np.array([rate.value for rate in self._rates[source, support]])
         return rates[CLASSES]
+
+
+class ByChance:
+    """Acceptance rates of a draft model's tokens by the probability that it gave them itself."""
+
+    def __init__(self) -> None:
+        self._rates = [_Rate((at + 0.5) / CHANCE_CLASSES) for at in range(CHANCE_CLASSES)]
+        self._mean = _Rate(TYPICAL_CHANCE)
+
+    @property
+    def mean(self) -> float:
+        """The rate over all tokens: what to expect before the draft model has spoken."""
+        return self._mean.value
+
+    def observe(self, chance: float, right: bool) -> None:
+        """Learn whether a token that the draft model gave this probability was right."""
+        self._rates[_chance_class(chance)].observe(right)
+        self._mean.observe(right)
+
+    def rate(self, chance: float) -> float:
+        """Return how likely such a token is right."""
+        return self._rates[_chance_class(chance)].value
+
+
+def _chance_class(chance: float) -> int:
+    return min(CHANCE_CLASSES - 1, int(chance * CHANCE_CLASSES))
 
 
 def _class_of(length: int) -> int:

@@ -34,7 +34,7 @@ class Option:
     worth: Floats
     """J after 1 ... n + 1 more matching tokens, in tokens; zeros where the future does not count."""
     cost: float = 0.0
-    """Time per token to make the draft, in units of T(1)."""
+    """Time per token that it takes to make the draft, in units of T(1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,8 @@ class Choice:
     """Index of the option; -1 decodes one token plainly."""
     length: int
     """Tokens to draft; 0 decodes one token plainly."""
+    gain: float = 0.0
+    """Expected tokens of this step alone over those of plain decoding in the same time: E(k) - C(k + 1)."""
 
 
 def choose(options: Sequence[Option], costs: Floats, limit: int, *, replay: int = 0, redo: float = 0.0) -> Choice:
@@ -57,22 +59,24 @@ def choose(options: Sequence[Option], costs: Floats, limit: int, *, replay: int 
         replay: rows that precede the draft in the batch (recurrent models).
         redo: time per row that is read again after a rejection (recurrent models), in units of T(1).
     """
-    best, gain = Choice(-1, 0), 1e-9
+    best, highest = Choice(-1, 0), 1e-9
     most = min(limit, len(costs) - 2 - replay)
     for index, option in enumerate(options):
         longest = min(most, len(option.survival) - 1)
         if longest < 1:
             continue
         gains = _gains(option, costs[1 + replay :], longest, redo, replay)
+        total = gains + option.survival[: longest + 1] * option.worth[: longest + 1]
         # Length 0 is among them: to wait for a longer match of this option can be better than to draft another one.
-        length = int(gains.argmax())
-        if gains[length] > gain:
-            best, gain = Choice(index if length else -1, length), float(gains[length])
+        length = int(total.argmax())
+        if total[length] > highest:
+            best = Choice(index if length else -1, length, float(gains[length]))
+            highest = float(total[length])
     return best
 
 
 def _gains(option: Option, costs: Floats, longest: int, redo: float, replay: int) -> Floats:
-    """Return the gain of drafting 0 ... longest tokens."""
+    """Return E(k) - C(k + 1) for k = 0 ... longest, less what drafting costs."""
     alive = option.survival[: longest + 1]
     lengths = np.arange(longest + 1)
     expected = np.concatenate(([1.0], 1.0 + np.cumsum(alive[:longest])))
@@ -82,7 +86,7 @@ def _gains(option: Option, costs: Floats, longest: int, redo: float, replay: int
         before = np.concatenate(([1.0], alive[: longest - 1]))
         again = (before - alive[:longest]) * (lengths[:longest] + 1 + replay)
         spent += redo * np.concatenate(([0.0], np.cumsum(again)))
-    gains: Floats = expected - spent + alive * option.worth[: longest + 1]
+    gains: Floats = expected - spent
     return gains
 
 

@@ -67,6 +67,11 @@ class NgramDrafter:
         self._outlook = outlook
         self._matches = self._index.matches()
 
+    @property
+    def text(self) -> list[int]:
+        """Prompt and answer so far; not to be changed."""
+        return self._index.tokens
+
     def append(self, token: int) -> None:
         """Take in the next token, and learn from it."""
         tokens = self._index.tokens
@@ -75,11 +80,18 @@ class NgramDrafter:
         self._index.append(token, max(self._matches, key=lambda match: match.length, default=None))
         self._matches = self._index.matches()
 
-    def propose(self, limit: int, *, replay: int = 0, redo: float = 0.0) -> tuple[int, ...]:
-        """Return what to verify next; nothing where plain decoding is expected to be as fast."""
+    def best(self, count: int) -> list[int]:
+        """Return how the longest match goes on; empty if there is none."""
+        longest = max(self._matches, key=lambda match: match.length, default=None)
+        return self._index.draft(longest, count) if longest is not None else []
+
+    def propose(self, limit: int, *, replay: int = 0, redo: float = 0.0) -> tuple[tuple[int, ...], float]:
+        """Return what to verify next, and its expected gain in tokens; nothing where plain decoding is as fast."""
         if limit < 1 or not self._matches:
-            return ()
+            return (), 0.0
         outlook = self._outlook
         options = [outlook.option(match) for match in self._matches]
         choice = choose(options, outlook.costs, limit, replay=replay, redo=redo)
-        return tuple(self._index.draft(self._matches[choice.option], choice.length)) if choice.length else ()
+        if not choice.length:
+            return (), 0.0
+        return tuple(self._index.draft(self._matches[choice.option], choice.length)), choice.gain

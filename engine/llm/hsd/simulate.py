@@ -40,7 +40,7 @@ def replay(prompt: Sequence[int], answer: Sequence[int], curve: CostCurve, outlo
     for token in answer[:1]:
         drafter.append(token)
     while at < len(answer):
-        draft = drafter.propose(min(len(costs) - 2, len(answer) - at))
+        draft, _ = drafter.propose(min(len(costs) - 2, len(answer) - at))
         spent += float(costs[len(draft) + 1])
         accepted = _equal(draft, answer[at : at + len(draft)])
         drafted += len(draft)

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 
 from engine.llm.hsd.calibration import Calibration
 from engine.llm.hsd.cost import CostCurve, observed
+from engine.llm.hsd.draft_model import DraftModel, ModelDraft
 from engine.llm.hsd.drafter import NgramDrafter, Outlook
+from engine.messages import DraftTier, Sampling
+from engine.service import CancelToken
 
-__all__ = ["Account", "Speculation"]
+__all__ = ["Account", "Proposal", "Speculation"]
 
 UNIT_RATE = 0.1
 """Weight of one plain step in the running time of a single token."""
@@ -21,33 +24,52 @@ REDO_ROWS = 8
 """Where the slope of the cost curve is taken for rows that are read again."""
 
 
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What to verify in one step."""
+
+    tokens: tuple[int, ...] = ()
+    """Empty: the pending token is decoded plainly."""
+    made: ModelDraft | None = None
+    """Where they came from; None for n-grams."""
+
+
 @dataclass(slots=True)
 class Account:
     """What the drafts of one answer cost and brought."""
 
-    steps: int = 0
-    """Decodes after the prefill."""
     said: int = 0
-    """Tokens that they gave."""
+    """Tokens after the first one."""
     drafted: int = 0
     accepted: int = 0
     draft_steps: int = 0
     spent: float = 0.0
     """Time by the cost curve, in units of T(1)."""
+    by_ngram: bool = False
+    """Whether n-gram drafts were among those verified, screened or not."""
+    by_model: bool = False
 
     @property
     def speedup(self) -> float:
         """Against plain decoding, by the cost curve."""
         return self.said / self.spent if self.spent else 1.0
 
+    @property
+    def tier(self) -> DraftTier:
+        """Where the drafts came from."""
+        if self.by_model:
+            return "n-gram + draft model" if self.by_ngram else "draft model"
+        return "n-gram" if self.by_ngram else "plain"
+
 
 class Speculation:
-    """The cost curve and the acceptance rates of a model; both learn from every step."""
+    """The cost curve, the acceptance rates and the draft model of a model; all learn from every step."""
 
-    def __init__(self, calibration: Calibration, *, recurrent: bool = False) -> None:
+    def __init__(self, calibration: Calibration, *, recurrent: bool = False, draft: DraftModel | None = None) -> None:
         self._curve = calibration.curve
         self._most_rows = min(calibration.exact_rows, calibration.curve.widest)
         self._recurrent = recurrent
+        self._draft = draft
         self._outlook = Outlook(self._curve.ratios(self._most_rows))
         self._unit_s = 0.0
         self._unit_age = UNIT_AGE
@@ -57,28 +79,60 @@ class Speculation:
         """The cost curve as it is now."""
         return self._curve
 
-    def follow(self, prompt: Sequence[int]) -> NgramDrafter:
+    def begin(self, prompt: Sequence[int], sampling: Sampling) -> NgramDrafter:
         """Begin an answer to a prompt."""
+        if self._draft is not None:
+            self._draft.begin(len(prompt), sampling)
         return NgramDrafter(prompt, self._outlook)
 
-    def propose(self, drafter: NgramDrafter, limit: int, replay: int) -> tuple[int, ...]:
-        """Return what to verify next; nothing decodes the pending token plainly."""
-        if replay > MOST_REPLAYED:
-            return ()
-        return drafter.propose(limit, replay=replay, redo=self._redo if self._recurrent else 0.0)
+    def end(self) -> None:
+        """End an answer."""
+        if self._draft is not None:
+            self._draft.end()
+
+    def close(self) -> None:
+        """Free the draft model."""
+        if self._draft is not None:
+            self._draft.close()
+
+    def propose(self, drafter: NgramDrafter, limit: int, left: int, replay: int, cancel: CancelToken) -> Proposal:
+        """Return what to verify next: at most `limit` tokens, while `left` may still be said.
+
+        The tiers: n-grams go straight to the target where they gain most; else the draft model drafts, and what n-grams
+        propose reaches the target only as far as the draft model agrees.
+        """
+        if limit < 1 or replay > MOST_REPLAYED:
+            return Proposal()
+        ngram, gain = drafter.propose(limit, replay=replay, redo=self._redo if self._recurrent else 0.0)
+        if self._draft is None or replay:
+            return Proposal(ngram)
+        length = self._draft.pays(drafter.text, self._outlook.costs, gain, limit, left)
+        if not length:
+            return Proposal(ngram)
+        made = self._draft.draft(drafter.text, drafter.best(length), length, self._outlook.costs, cancel)
+        return Proposal(made.tokens, made)
 
     def seconds(self, rows: int) -> float:
         """Return how long a decode of so many rows takes, about."""
         return self._curve.time(rows)
 
-    def record(self, account: Account, rows: int, drafted: int, said: int, accepted: int, seconds: float) -> None:
-        """Learn from a step, and enter it into the account of the answer."""
-        account.steps += 1
-        account.said += said
+    def record(self, account: Account, proposal: Proposal, rows: int, said: Sequence[int], accepted: int) -> None:
+        """Enter a step of so many rows into the account of the answer, and learn from it."""
+        drafted, made = len(proposal.tokens), proposal.made
+        account.said += len(said)
         account.drafted += drafted
         account.accepted += accepted
         account.draft_steps += drafted > 0
-        account.spent += self._curve.ratio(rows)
+        account.spent += self._curve.ratio(rows) + (made.cost if made is not None else 0.0)
+        account.by_ngram |= drafted > 0 and (made is None or made.screened > 0)
+        account.by_model |= drafted > 0 and made is not None
+        if self._draft is not None and made is None:
+            self._draft.rest(len(said))
+        elif self._draft is not None and made is not None:
+            self._draft.learn(made, accepted)
+
+    def time(self, rows: int, seconds: float) -> None:
+        """Learn how long a decode of so many rows took."""
         if rows == 1:
             self._unit_s += (UNIT_RATE if self._unit_s else 1.0) * (seconds - self._unit_s)
             self._unit_age = 0

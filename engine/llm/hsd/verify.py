@@ -1,20 +1,17 @@
 """Verification: which drafted tokens the target keeps, and what it says instead.
 
-Two exact rules. A draft that is one fixed text is verified by sample-and-compare: the target draws at each row as it
-would in plain decoding and stops where it draws something else; penalties, seeds and grammars act as ever. Where the
-draft was itself drawn from a distribution q, the ratio test keeps more of it.
+Sample-and-compare: the target draws at each row as it would in plain decoding, and stops where it draws something else
+than was drafted. What it says is then what it would have said anyway: penalties, seeds and temperature act as ever.
+A draft that is itself drawn from a distribution is drawn with the target's own noise (engine.llm.sampling), so that it
+is verified in the same way. The ratio test of Leviathan et al. would keep a few more of such drafts, but make an answer
+depend on how long the drafts happened to be: the same seed would no longer give the same answer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
-import numpy.typing as npt
-
-__all__ = ["ratio_test", "sample_and_compare"]
-
-Probabilities = npt.NDArray[np.float64]
+__all__ = ["sample_and_compare"]
 
 
 def sample_and_compare(draw: Callable[[int], int], draft: Sequence[int], ends: Callable[[int], bool]) -> list[int]:
@@ -31,27 +28,3 @@ def sample_and_compare(draw: Callable[[int], int], draft: Sequence[int], ends: C
         if ends(token) or (row < len(draft) and token != draft[row]):
             break
     return said
-
-
-def ratio_test(
-    target: Probabilities, drafted: Probabilities, token: int, uniform: Callable[[], float]
-) -> tuple[bool, int]:
-    """Accept a token drawn from q with probability min(1, p / q), else draw from the residual max(p - q, 0).
-
-    Args:
-        target: p, the target's distribution over the vocabulary, shape (vocabulary,), sums to 1.
-        drafted: q, the distribution the token was drawn from, shape (vocabulary,).
-        token: the drafted token.
-        uniform: draws from [0, 1).
-
-    Returns:
-        Whether the token is accepted, and the token to say. It is distributed as p (Leviathan et al. 2023, app. A.1).
-    """
-    p, q = target[token], drafted[token]
-    if p >= q or uniform() * q < p:
-        return True, token
-    residual = np.maximum(target - drafted, 0.0)
-    ladder = np.cumsum(residual)
-    if ladder[-1] <= 0.0:  # p = q up to rounding
-        return True, token
-    return False, int(np.searchsorted(ladder, uniform() * ladder[-1], side="right"))
