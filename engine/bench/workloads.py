@@ -30,47 +30,12 @@ Berth three is kept free for the mail steamer. Berths four and five are let to v
 included. A bell rings when a storm is near; then all boats move to the inner basin, and the gate is closed until the \
 wind has dropped."""
 
-STATIONS = """\
-station;height;state;snow
-Alder Pass;2140 m;open;35 cm
-Birch Hollow;860 m;closed;0 cm
-Cinder Ridge;1910 m;open;22 cm
-Dry Ford;430 m;closed;0 cm
-Eagle Saddle;2405 m;open;61 cm
-Fern Bridge;515 m;closed;2 cm
-Granite Gate;1780 m;open;18 cm
-Heron Lake;1240 m;closed;5 cm
-Iron Steps;2265 m;open;47 cm
-Juniper Bend;990 m;closed;1 cm
-Kettle Peak;2590 m;open;83 cm
-Larch Meadow;1335 m;closed;7 cm"""
-
 LAMP = """\
 The lamp in the hall is lit at dusk. Fill the lamp with clean oil up to the upper mark, never above it. Trim the wick \
 straight with the small scissors, and wipe the glass with a dry cloth before you put it back. When the lamp burns \
 with a yellow tip, turn the wick down until the flame is round and white. A lamp that smokes has too little air: open \
 the slide at its foot by one notch. Carry the lamp by its handle only, and keep it upright on the stairs. In the \
 morning put out the lamp by the screw, not by blowing, and let it cool for ten minutes before you clean it."""
-
-SOUP = """\
-Soup for the winter fair, enough for thirty bowls. On the evening before, soak the peas in cold water. On the day, \
-chop the onions and brown them in the large pot, then add everything else but the cream, and let it simmer for two \
-hours. Stir often, for peas burn easily.
-
-What you need:
-- 3 kilograms of dried green peas
-- 2 kilograms of potatoes, peeled and cut into cubes
-- 8 onions and 4 cloves of garlic
-- 12 carrots, sliced
-- 2 celery roots, grated
-- 250 grams of butter
-- 14 litres of vegetable broth
-- 1 bunch of thyme and 6 bay leaves
-- 500 millilitres of cream
-- salt, black pepper and a little nutmeg
-
-Serve the soup hot with dark bread. What is left over can be frozen in small boxes and keeps for three months. Please \
-bring the pot back to the hall clean and dry, with its lid and the long spoon."""
 
 CODE = """\
 def invoice(lines, discount, tax):
@@ -102,14 +67,32 @@ has been turned and is ready; bring your own wheelbarrow. The meeting of all gar
 month at six, under the walnut tree. Bring a chair, and a cup if you want tea.
 With kind regards, the garden office"""
 
+MUSEUM = """\
+The city museum opens at nine in the morning and closes at six in the evening. On Thursdays it stays open until nine. \
+A ticket costs eight dollars for adults and four dollars for students, and children under six do not pay. The first \
+floor shows the history of the river, with old boats, maps and a model of the first bridge. The second floor is about \
+the people who lived and worked here: bakers, printers, weavers and glass makers. The third floor is used for special \
+exhibitions, which change every three months. There is a small cafe next to the garden, where you can rest and have a \
+cup of tea. Please leave large bags and umbrellas at the front desk. You may take pictures, but not with a flash. \
+Guided tours start at ten and at two, and they take about one hour."""
+
+RULES = """\
+1. Keep the room clean and put every tool back in its place.
+2. Wear safety glasses when you use the saw or the drill.
+3. Turn off the lights and close the windows before you leave.
+4. Do not work alone in the room after eight in the evening.
+5. Tell the office when a machine is broken or makes a strange noise.
+6. Food and drinks are not allowed near the machines.
+7. Children may enter the room only with an adult.
+8. Write your name and the time into the book when you come and when you go."""
+
 COPY = (
     f"Repeat the following text word for word. Do not change anything.\n\n{HARBOUR}",
-    f"Here is a table.\n\n{STATIONS}\n\nCopy the head of the table and then every row whose state is open.",
+    f"Repeat the following text word for word.\n\n{LETTER}",
+    f"Repeat the following text word for word. Do not change anything.\n\n{MUSEUM}",
+    f"Extract the rules about machines from this list, word for word.\n\n{RULES}",
     f"{LAMP}\n\nWrite this whole text again with the word 'lamp' replaced by 'lantern'. Keep all else as it is.",
-    f"{SOUP}\n\nExtract the list of what you need from this text, exactly as it stands there.",
-    f"```python\n{CODE}\n```\n\nWrite this code again. Call the second function `show` instead of `report`; leave all "
-    "else as it is.",
-    f"Write this letter again word for word, but begin with 'Dear friends' instead of 'Dear neighbours'.\n\n{LETTER}",
+    f"Add a comment to this code and print it again.\n\n```python\n{CODE}\n```",
 )
 """Quote, extract and rewrite with small edits."""
 

@@ -21,8 +21,8 @@ __all__ = [
     "TokenCounts",
 ]
 
-MOST_DRAFTED = 62
-"""Tokens drafted at once at most: with the pending one a batch of 63, the widest whose rows round like single ones."""
+MOST_DRAFTED = 63
+"""Tokens drafted at once at most: with the pending one they fill a batch of 64."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 from engine.llm.backend import Model
 from engine.llm.generate import Session
-from engine.llm.hsd.calibration import calibrate, fingerprint
+from engine.llm.hsd.calibration import calibrate, fingerprint, forget
 from engine.llm.hsd.cost import CostCurve
 from engine.llm.hsd.open_draft import open_draft
 from engine.llm.hsd.speculation import Speculation
@@ -40,6 +40,7 @@ class _Loaded:
 
     def __init__(self, how: LoadModel) -> None:
         checked = preflight(how.path, how.context_tokens, int(free_memory_mb() * 2**20))
+        self.how = how
         self.model = Model(checked, how)
         bos, eos = self.model.bos_eos()
         self.template = ChatTemplate(self.model.chat_template(), bos, eos, self.model.control_tokens())
@@ -121,6 +122,8 @@ class ModelService:
         if self._loaded is not None:
             ends = time.monotonic() + LAST_SAVE_S
             self._loaded.session.prefixes.save(lambda: time.monotonic() > ends)
+            if self._loaded.speculation.was_disturbed:
+                forget(self._loaded.model, self._loaded.how)
             self._loaded.speculation.close()
             self._loaded.model.close()
         self._loaded = self._how = None

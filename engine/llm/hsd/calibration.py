@@ -5,6 +5,7 @@ Kept in the cache folder per model file, machine, thread count, build of llama.c
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -18,10 +19,10 @@ from pathlib import Path
 import numpy as np
 
 from engine.llm.backend import BUILD, DECODED, Model
-from engine.llm.hsd.cost import MOST_ROWS, CostCurve, measure
+from engine.llm.hsd.cost import MOST_EXACT_ROWS, MOST_ROWS, CostCurve, measure
 from engine.llm.protocol import LoadModel
 
-__all__ = ["Calibration", "calibrate", "fingerprint"]
+__all__ = ["Calibration", "calibrate", "fingerprint", "forget"]
 
 logger = logging.getLogger(__name__)
 
@@ -32,7 +33,7 @@ PROBE_WIDTHS = (2, 3, 4, 6, 7, 8, 9, 12, 15, 16, 17, 24, 31, 32, 33, 48, 63)
 PROBE_DEPTH = 300
 """Tokens before the probe: beyond 256 the cache is 512 wide, from where on llama.cpp splits it among threads."""
 PROBE_CHUNK = 256
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ class Calibration:
     exact_rows: int
     """Widest batch in which each row's logits equal those of decoding token by token, bit by bit; 1: none does.
 
-    Found in strict mode alone; else the widest batch.
+    Found in strict mode alone; else the widest batch to use.
     """
 
 
@@ -61,16 +62,31 @@ def fingerprint(how: LoadModel, threads: int) -> str:
 
 def calibrate(model: Model, how: LoadModel) -> Calibration:
     """Return the calibration of a model whose context is empty; leaves it empty."""
-    file = how.cache / "curves" / f"{fingerprint(how, model.threads)[:32]}.json" if how.cache is not None else None
+    file = _file(how, model.threads) if how.cache is not None else None
     known = _load(file) if file is not None else None
     if known is not None:
         return known
-    most = min(MOST_ROWS, model.context_tokens // 2)
+    # One thread rounds as in plain decoding as long as the attention does; several only do so in strict mode.
+    most = min(MOST_EXACT_ROWS if how.strict or model.threads == 1 else MOST_ROWS, model.context_tokens // 2)
     exact = _exact_rows(model, most) if how.strict else most
-    made = Calibration(measure(lambda rows: _decode_rows(model, rows), BUDGET_S, most), exact)
-    if file is not None:
+    curve, quiet = measure(lambda rows: _decode_rows(model, rows), BUDGET_S, most)
+    made = Calibration(curve, exact)
+    # What was measured on a busy machine serves for now, and is measured again at the next load.
+    if file is not None and quiet:
         _save(file, made)
     return made
+
+
+def forget(model: Model, how: LoadModel) -> None:
+    """Have a model measured anew at its next load: the machine was busy when it was."""
+    if how.cache is not None:
+        with contextlib.suppress(OSError):
+            _file(how, model.threads).unlink(missing_ok=True)
+
+
+def _file(how: LoadModel, threads: int) -> Path:
+    assert how.cache is not None
+    return how.cache / "curves" / f"{fingerprint(how, threads)[:32]}.json"
 
 
 def _decode_rows(model: Model, rows: int) -> None:

@@ -23,6 +23,8 @@ import numpy.typing as npt
 __all__ = ["Choice", "Option", "choose", "worth"]
 
 Floats = npt.NDArray[np.float64]
+LEAST_GAIN = 1e-9
+"""Tokens: a draft must be better than none by more than rounding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class Choice:
     """Tokens to draft; 0 decodes one token plainly."""
     gain: float = 0.0
     """Expected tokens of this step alone over those of plain decoding in the same time: E(k) - C(k + 1)."""
+    value: float = 0.0
+    """The gain, and what the copy is worth after the step."""
 
 
 def choose(options: Sequence[Option], costs: Floats, limit: int, *, replay: int = 0, redo: float = 0.0) -> Choice:
@@ -59,7 +63,7 @@ def choose(options: Sequence[Option], costs: Floats, limit: int, *, replay: int 
         replay: rows that precede the draft in the batch (recurrent models).
         redo: time per row that is read again after a rejection (recurrent models), in units of T(1).
     """
-    best, highest = Choice(-1, 0), 1e-9
+    best = Choice(-1, 0)
     most = min(limit, len(costs) - 2 - replay)
     for index, option in enumerate(options):
         longest = min(most, len(option.survival) - 1)
@@ -69,9 +73,8 @@ def choose(options: Sequence[Option], costs: Floats, limit: int, *, replay: int 
         total = gains + option.survival[: longest + 1] * option.worth[: longest + 1]
         # Length 0 is among them: to wait for a longer match of this option can be better than to draft another one.
         length = int(total.argmax())
-        if total[length] > highest:
-            best = Choice(index if length else -1, length, float(gains[length]))
-            highest = float(total[length])
+        if total[length] > best.value + LEAST_GAIN:
+            best = Choice(index if length else -1, length, float(gains[length]), float(total[length]))
     return best
 
 

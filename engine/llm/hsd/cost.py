@@ -7,6 +7,7 @@ for every CPU: C(16) is 8 with the bundled model on two cores and 2.3 with 16-bi
 from __future__ import annotations
 
 import bisect
+import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,12 +15,19 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["MOST_ROWS", "CostCurve", "measure", "observed"]
+__all__ = ["MOST_EXACT_ROWS", "MOST_ROWS", "CostCurve", "measure", "observed"]
 
-MOST_ROWS = 63
-"""Widest batch of a verification: from 64 rows on llama.cpp computes attention in tiles, and rounds otherwise."""
-WIDTHS = (1, 2, 4, 8, 16, 32, 63, 3, 6, 12, 24, 48, 5, 7, 10, 20)
+MOST_ROWS = 64
+"""Widest batch of a verification; beyond, no CPU gains."""
+MOST_EXACT_ROWS = 63
+"""From 64 rows on llama.cpp computes attention in tiles: a tenth faster, and rounded otherwise than a single row."""
+WIDTHS = (1, 2, 4, 8, 16, 32, 3, 6, 12, 24, 48, 5, 7, 10, 20)
 """What is measured, the most telling first: where time runs out, the rest is interpolated."""
+STEP = 1.1
+"""What a row may cost more just above a width at which a kernel changes."""
+ROUNDS = 4
+QUIET = 1.3
+"""Middle by fastest time of the single tokens between which the machine counts as quiet."""
 LEARNING_RATE = 0.05
 """Weight of one observed step; the noise of a busy machine averages out over some tens of steps."""
 TRUST = 1.5
@@ -34,13 +42,15 @@ class CostCurve:
     seconds: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        # Fewer rows never cost more: a measurement that says so is noise, and the wider one is right.
-        least = float("inf")
-        sound = []
-        for value in reversed(self.seconds):
-            least = min(least, value)
-            sound.append(least)
-        object.__setattr__(self, "seconds", tuple(reversed(sound)))
+        # Disturbances only add time. Fewer rows never cost more, and a row of a wide batch hardly more than one of a
+        # narrower batch: what says otherwise is noise.
+        sound = list(self.seconds)
+        for at, width in enumerate(self.widths):
+            for narrower, value in zip(self.widths[:at], sound[:at], strict=True):
+                sound[at] = min(sound[at], STEP * value * width / narrower)
+        for at in range(len(sound) - 2, -1, -1):
+            sound[at] = min(sound[at], sound[at + 1])
+        object.__setattr__(self, "seconds", tuple(sound))
 
     @property
     def widest(self) -> int:
@@ -80,25 +90,26 @@ def measure(
     budget_s: float,
     most_rows: int = MOST_ROWS,
     clock: Callable[[], float] = time.perf_counter,
-) -> CostCurve:
+) -> tuple[CostCurve, bool]:
     """Measure T(n) within a budget of seconds; `decode(n)` decodes n tokens and leaves the state as it was.
 
-    Each width keeps its fastest run: what is slower was disturbed. A width that would break the budget is left out.
+    Returns the curve, and whether the machine was quiet. Each width keeps its fastest run: what is slower was
+    disturbed. A width that would break the budget is left out.
     """
     ends = clock() + budget_s
     decode(1)  # The first decode touches all memory for the first time.
-    best: dict[int, float] = {}
-    wanted = [width for width in WIDTHS if width <= most_rows]
-    for _ in range(4):
-        for width in wanted:
-            expected = best.get(width) or _guess(best, width)
-            if best and clock() + expected > ends:
-                continue
-            begun = clock()
-            decode(width)
-            best[width] = min(best.get(width, float("inf")), clock() - begun)
-    widths = tuple(sorted(best))
-    return CostCurve(widths, tuple(best[width] for width in widths))
+    times: dict[int, list[float]] = {}
+    wanted = [width for width in WIDTHS if width < most_rows] + [most_rows]
+    # Single tokens are measured between all others: every cost is compared with theirs.
+    for width in [item for _ in range(ROUNDS) for wider in wanted for item in (1, wider)]:
+        if times and clock() + _guess(times, width) > ends:
+            continue
+        begun = clock()
+        decode(width)
+        times.setdefault(width, []).append(clock() - begun)
+    widths = tuple(sorted(times))
+    quiet = statistics.median(times[1]) <= QUIET * min(times[1])
+    return CostCurve(widths, tuple(min(times[width]) for width in widths)), quiet
 
 
 def observed(curve: CostCurve, rows: int, seconds: float, unit_s: float) -> CostCurve:
@@ -121,9 +132,7 @@ def observed(curve: CostCurve, rows: int, seconds: float, unit_s: float) -> Cost
     return CostCurve(curve.widths, tuple(values))
 
 
-def _guess(best: Mapping[int, float], width: int) -> float:
-    """Estimate an unmeasured width from the nearest measured ones; never below them."""
-    if not best:
-        return 0.0
-    nearest = min(best, key=lambda known: abs(known - width))
-    return best[nearest] * max(1.0, width / nearest)
+def _guess(times: Mapping[int, list[float]], width: int) -> float:
+    """Estimate the time of a width from the nearest measured one."""
+    nearest = min(times, key=lambda known: abs(known - width))
+    return min(times[nearest]) * max(1.0, width / nearest)

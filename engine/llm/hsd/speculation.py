@@ -18,6 +18,8 @@ UNIT_RATE = 0.1
 """Weight of one plain step in the running time of a single token."""
 UNIT_AGE = 32
 """Drafted steps after which the time of a single token is too old to compare with."""
+DISTURBED = 0.7
+"""Share of the measured time of a single token below which the measurement is not believed any more."""
 MOST_REPLAYED = 8
 """Rows to read again from which on a recurrent model commits them by a plain step, before they pile up."""
 REDO_ROWS = 8
@@ -71,6 +73,7 @@ class Speculation:
         self._recurrent = recurrent
         self._draft = draft
         self._outlook = Outlook(self._curve.ratios(self._most_rows))
+        self._measured_s = self._curve.time(1)
         self._unit_s = 0.0
         self._unit_age = UNIT_AGE
 
@@ -140,6 +143,11 @@ class Speculation:
             self._unit_age += 1
             self._curve = observed(self._curve, rows, seconds, self._unit_s)
             self._outlook.costs = self._curve.ratios(self._most_rows)
+
+    @property
+    def was_disturbed(self) -> bool:
+        """Whether single tokens are much faster now than when the curve was measured: the machine was busy then."""
+        return 0.0 < self._unit_s < DISTURBED * self._measured_s
 
     @property
     def _redo(self) -> float:

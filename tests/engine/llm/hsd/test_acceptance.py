@@ -24,7 +24,9 @@ def test_priors_are_believed_at_first(source: Source, support: int) -> None:
     assert hazards.shape == (LONGEST_MATCH,)
     for at, length in enumerate(LENGTHS):
         beyond = LENGTHS[at + 1] if at + 1 < len(LENGTHS) else LONGEST_MATCH + 1
-        assert hazards[length - 1 : beyond - 1].tolist() == pytest.approx([PRIORS[source][support][at]] * (beyond - length))
+        assert hazards[length - 1 : beyond - 1].tolist() == pytest.approx(
+            [PRIORS[source][support][at]] * (beyond - length)
+        )
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.95])

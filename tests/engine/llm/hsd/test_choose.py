@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +39,7 @@ def costs_of(curve: CostCurve, widest: int = MOST_ROWS) -> Floats:
 
 
 def random_option(dice: np.random.Generator, longest: int, *, worthless: bool = True, cost: float = 0.0) -> Option:
-    survival = np.cumprod(dice.beta(4.0, 1.0, longest + 1))
+    survival: Floats = np.cumprod(dice.beta(4.0, 1.0, longest + 1)).astype(np.float64)
     return Option(survival, np.zeros(longest + 1) if worthless else dice.random(longest + 1) * 9, cost)
 
 
@@ -59,7 +60,7 @@ def gain_of(option: Option, length: int, costs: Floats, replay: int = 0, redo: f
         if accepted < length:
             again += here * redo * (replay + 1 + accepted)
     time = float(costs[1 + replay + length] - costs[1 + replay]) + 1.0 + option.cost * length + again
-    return tokens - time + alive[length + 1] * float(option.worth[length])
+    return float(tokens - time + alive[length + 1] * option.worth[length])
 
 
 def best_gain(options: Sequence[Option], costs: Floats, limit: int, replay: int = 0, redo: float = 0.0) -> float:
@@ -103,6 +104,9 @@ def test_choice_counts_replay_cost_and_future_as_plain_enumeration_does(curve: C
         best = best_gain(options, costs, limit, replay, redo)
         assert gain_chosen(made, options, costs, replay, redo) == pytest.approx(best, abs=1e-8)
         assert made.length + 1 + replay <= MOST_ROWS
+        if made.length:
+            chosen = replace(options[made.option], worth=np.zeros(63))
+            assert made.gain == pytest.approx(gain_of(chosen, made.length, costs, replay, redo), abs=1e-8)
 
 
 @pytest.mark.parametrize("rate", [0.3, 0.9, 0.999])
@@ -120,7 +124,7 @@ def test_nothing_to_draft_decodes_plainly() -> None:
     assert is_plain(choose([], costs, 62))
     assert is_plain(choose([sure], costs, 0))
     assert is_plain(choose([sure], costs[:2], 62))
-    assert is_plain(choose([sure], costs, 62, replay=62))
+    assert is_plain(choose([sure], costs, 62, replay=MOST_ROWS - 1))
     assert choose([sure], costs, 62).length > 0
 
 
@@ -193,7 +197,11 @@ def test_worth_of_sure_copies_is_large_and_of_hopeless_ones_nothing() -> None:
 
 
 class Machine:
-    """Text of copies: in one, the next token is right with probability a(m); outside one, another begins with b."""
+    """Text of copies: in one, the next token is right with probability a(m); outside one, another begins with b.
+
+    The text is what it is: a policy changes the time from one break to the next, not the tokens. So what saves the most
+    time, in a unit that a token is worth, is the fastest on average too, and the chooser can be held to the very best.
+    """
 
     def __init__(self, hazards: Floats, costs: Floats, begin: float) -> None:
         n, most = len(hazards), len(costs) - 2
@@ -281,7 +289,7 @@ def test_chooser_is_near_the_best_speed_and_not_below_plain(
     outlook = Outlook(costs_of(curve))
     machine = Machine(Acceptance().hazards(source, support), outlook.costs, begin)
     speed = machine.speed(policy_of_outlook(outlook, source, support))
-    assert speed >= 0.9 * machine.speed(machine.best_policy())
+    assert speed >= 0.999 * machine.speed(machine.best_policy())
     assert speed >= 0.98
 
 
@@ -292,7 +300,7 @@ def test_chooser_is_near_the_best_speed_for_any_rates(curve: CostCurve) -> None:
         hazards = np.sort(1 - dice.beta(0.5, 2.0, LONGEST_MATCH)).clip(0.01, 0.99)
         machine = Machine(hazards, costs, float(dice.choice([0.01, 0.03, 0.1, 0.3, 1.0])))
         speed = machine.speed(policy_of_rates(hazards, costs))
-        assert speed >= 0.9 * machine.speed(machine.best_policy())
+        assert speed >= 0.999 * machine.speed(machine.best_policy())
         assert speed >= 0.98
 
 
