@@ -102,14 +102,17 @@ def _ratios(name: str, figures: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _print_simulated(rows: list[dict[str, Any]]) -> None:
-    """Print the speeds on other cost curves, over all answers and per workload."""
-    names = list(rows[0]["workloads"]) if rows else []
-    lines = []
-    for row in rows:
-        each = [row, *(row["workloads"][name] for name in names)]
-        lines.append((row["curve"], *(f"{speeds['chooser']:.2f}/{speeds['oracle']:.2f}" for speeds in each)))
-    title = "On other machines, simulated (chooser/oracle, plain = 1)"
-    console.print_table(title, ("cost curve", "all", *names), lines)
+    """Print the speeds on other cost curves: on drawn texts, and on the answers of this bench."""
+    for title, key in (
+        ("Other machines, drawn texts (chooser/best policy that knows the rates, plain = 1)", "texts"),
+        ("Other machines, these answers (chooser/oracle that knows what is accepted, plain = 1)", "replayed"),
+    ):
+        names = list(rows[0][key]) if rows else []
+        lines = []
+        for row in rows:
+            each = [row[key][name] for name in names]
+            lines.append((row["curve"], *(f"{speeds['chooser']:.2f}/{speeds['oracle']:.2f}" for speeds in each)))
+        console.print_table(title, ("cost curve", *names), lines)
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.bench import workloads
 from engine.bench.decode_llama import Decoded, LlamaCpp
+from engine.bench.simulated import Trace, simulated, speeds, spent
 from engine.config import EngineConfig
 from engine.dialogue import Exchange
 from engine.llm.protocol import MOST_DRAFTED, CountTokens, Generate, Generated, LoadModel, TextDelta, TokenCounts
@@ -28,7 +29,7 @@ from engine.service import CancelToken
 if TYPE_CHECKING:
     from engine.llm.hsd.cost import CostCurve
 
-__all__ = ["Trace", "run", "simulated", "simulated_curves"]
+__all__ = ["run"]
 
 CONTEXT = 2048
 TOKENS = 128
@@ -45,15 +46,6 @@ TYPICAL_SHARE = 0.8
 
 PLAIN, HSD, LLAMA, LOOKUP = "plain", "hsd", "llama_cpp", "llama_cpp_lookup"
 HSD_WITH_DRAFT = "hsd with draft model"
-
-Q4_1_COSTS = {1: 1.0, 4: 2.9, 8: 4.6, 16: 8.0, 64: 22.0}
-Q8_0_COSTS = {1: 1.0, 4: 2.7, 8: 4.1, 16: 7.4, 64: 20.7}
-"""C(n) measured on 2 cores; at 64 from n/C(n) = 2.9 and 3.1."""
-STEPS = (1, 2, 3, 4, 6, 8, 16, 32, 48, 64)
-"""Widths at which the cost of a batch steps up: up to each, it costs as much as at it."""
-
-Trace = tuple[Sequence[int], Sequence[int]]
-"""The tokens of a prompt and of its answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,20 +269,20 @@ def _figures(
             by_method.setdefault(sample.method, []).append(sample)
     rates = {name: _rates(samples) for name, samples in by_method.items()}
     middle = {name: median(values or [0.0]) for name, values in rates.items()}
-    speeds = _speeds(_spent(measured.traces[workload], curve)) if curve else {}
+    relative = speeds(spent(measured.traces[workload], curve)) if curve else {}
     counted = [sample.decoded for sample in by_method[best] if sample.round]
     accepted = sum(decoded.accepted for decoded in counted)
     ratios = {f"hsd/{other}": _paired(rates[best], rates[other]) for other in (PLAIN, LLAMA, LOOKUP)}
-    gain = speeds["oracle"] - 1 if speeds else 0.0
+    gain = relative["oracle"] - 1 if relative else 0.0
     return {
         PLAIN: middle[PLAIN],
         "hsd": middle[best],
         LLAMA: middle[LLAMA],
         LOOKUP: middle[LOOKUP],
-        "oracle": middle[PLAIN] * speeds["oracle"] if speeds else None,
+        "oracle": middle[PLAIN] * relative["oracle"] if relative else None,
         "acceptance": _quotient(accepted, sum(decoded.drafted for decoded in counted)),
         "accepted_per_step": _quotient(accepted, sum(decoded.steps for decoded in counted)),
-        "text_oracle": middle[PLAIN] * speeds["text_oracle"] if speeds else None,
+        "text_oracle": middle[PLAIN] * relative["text_oracle"] if relative else None,
         "hsd_by_tier": {
             tier: middle[name]
             for tier, name in (("n-gram", HSD), ("n-gram + draft model", HSD_WITH_DRAFT))
@@ -315,63 +307,3 @@ def _paired(ours: Sequence[float], theirs: Sequence[float]) -> float:
 
 def _quotient(above: float = 0.0, below: float = 0.0) -> float:
     return above / below if below else 0.0
-
-
-# ---------------------------------------------------------------- other machines
-
-
-def simulated_curves(own: CostCurve | None) -> dict[str, CostCurve]:
-    """Return the cost curves of other machines, and this one's."""
-    from engine.llm.hsd.cost import CostCurve
-
-    widths = range(1, STEPS[-1] + 1)
-    flat = {width: 1 + 0.01 * (min(width, 8) - 1) for width in widths}
-    curves = {
-        "flat to 8": {width: flat[width] * max(1.0, width / 8) for width in widths},
-        "stepped (Q4_1)": {width: _stepped(Q4_1_COSTS, width) for width in widths},
-        "stepped (Q8_0)": {width: _stepped(Q8_0_COSTS, width) for width in widths},
-        "linear": {width: float(width) for width in widths},
-    }
-    made = {name: CostCurve.of_ratios(ratios) for name, ratios in curves.items()}
-    return {**made, "this machine": own} if own else made
-
-
-def _stepped(known: dict[int, float], width: int) -> float:
-    """Return the cost at the end of the step that a width lies on, interpolated between the known ones."""
-    end = next(step for step in STEPS if step >= width)
-    right = next(at for at in known if at >= end)
-    left = max((at for at in known if at < right), default=right)
-    share = (end - left) / (right - left) if right > left else 1.0
-    return known[left] + share * (known[right] - known[left])
-
-
-def simulated(traces: dict[str, list[Trace]], own: CostCurve | None) -> list[dict[str, Any]]:
-    """Replay all answers on each curve: speeds of our chooser and of the oracle, where plain decoding is 1."""
-    rows = []
-    for name, curve in simulated_curves(own).items():
-        spent = {workload: _spent(some, curve) for workload, some in traces.items()}
-        pooled = {key: sum(each[key] for each in spent.values()) for key in (PLAIN, "chooser", "oracle", "text_oracle")}
-        each = {workload: _speeds(times) for workload, times in spent.items()}
-        rows.append({"curve": name, **_speeds(pooled), "workloads": each})
-    return rows
-
-
-def _spent(traces: Sequence[Trace], curve: CostCurve) -> dict[str, float]:
-    """Return the time that some answers take, in units of T(1); the chooser learns from one to the next."""
-    from engine.llm.hsd.cost import MOST_ROWS
-    from engine.llm.hsd.drafter import Outlook
-    from engine.llm.hsd.simulate import replay, text_oracle
-
-    outlook = Outlook(curve.ratios(min(MOST_ROWS, curve.widest)))
-    replays = [replay(prompt, answer, curve, outlook) for prompt, answer in traces]
-    return {
-        PLAIN: sum(each.plain for each in replays),
-        "chooser": sum(each.chooser for each in replays),
-        "oracle": sum(each.oracle for each in replays),
-        "text_oracle": sum(text_oracle(each.tokens, curve) for each in replays),
-    }
-
-
-def _speeds(spent: dict[str, float]) -> dict[str, float]:
-    """Return speeds relative to plain decoding, from times."""
-    return {name: spent[PLAIN] / each if each else 1.0 for name, each in spent.items()}

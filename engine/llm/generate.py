@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 
-from engine.errors import ContextError
+from engine.errors import ContextError, ModelError
 from engine.llm.backend import Model
 from engine.llm.hsd.speculation import Account, Speculation
 from engine.llm.hsd.verify import sample_and_compare
@@ -96,7 +96,9 @@ class Session:
                 self.prefixes.keep()
             last = done + len(chunk) == len(prompt)
             if not self._state.read(chunk, outputs=int(last)):
-                return
+                if cancel.cancelled:
+                    return
+                raise ModelError("The model could not read the whole text: start a new chat, or set a smaller context.")
             done += len(chunk)
             if not last:
                 yield Prefilled(done, len(prompt), start)

@@ -41,8 +41,8 @@ def gumbel_noise(seed: int, position: int, tokens: npt.NDArray[np.int32]) -> npt
     answer whatever was drafted, and a draft model that draws with the same noise mostly draws the same token.
     """
     with np.errstate(over="ignore"):
-        state = tokens.astype(np.uint64) * MIX[0]
-        # Two rounds: seeds and places that differ in one bit must give noise that has nothing in common.
+        # A round for each of the three: neighbours in any of them must give noise that has nothing in common.
+        state = _mixed((tokens.astype(np.uint64) + np.uint64(1)) * MIX[0])
         for value in (seed, position):
             state = _mixed(state + np.uint64(value + 1) * MIX[0])
     uniform = ((state >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53

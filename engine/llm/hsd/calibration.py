@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import json
 import logging
+import math
 import os
 import platform
 import tempfile
@@ -33,6 +34,8 @@ PROBE_WIDTHS = (2, 3, 4, 6, 7, 8, 9, 12, 15, 16, 17, 24, 31, 32, 33, 48, 63)
 PROBE_DEPTH = 300
 """Tokens before the probe: beyond 256 the cache is 512 wide, from where on llama.cpp splits it among threads."""
 PROBE_CHUNK = 256
+CHECKPOINT_DEPTH = 16
+"""Tokens before the rows that are timed on a recurrent model."""
 FORMAT = 2
 
 
@@ -69,7 +72,12 @@ def calibrate(model: Model, how: LoadModel) -> Calibration:
     # One thread rounds as in plain decoding as long as the attention does; several only do so in strict mode.
     most = min(MOST_EXACT_ROWS if how.strict or model.threads == 1 else MOST_ROWS, model.context_tokens // 2)
     exact = _exact_rows(model, most) if how.strict else most
+    if model.is_recurrent:
+        # Only the state of a text is copied by a checkpoint; and a plain step is measured with one lying by.
+        _read_prefix(model, _probe_tokens(model, CHECKPOINT_DEPTH), CHECKPOINT_DEPTH)
+        model.set_checkpoint()
     curve, quiet = measure(lambda rows: _decode_rows(model, rows), BUDGET_S, most)
+    model.keep(0)
     made = Calibration(curve, exact)
     # What was measured on a busy machine serves for now, and is measured again at the next load.
     if file is not None and quiet:
@@ -90,12 +98,15 @@ def _file(how: LoadModel, threads: int) -> Path:
 
 
 def _decode_rows(model: Model, rows: int) -> None:
-    """Decode some rows as a verification does, the checkpoint of a recurrent model included."""
-    if rows > 1 and model.is_recurrent:
-        model.set_checkpoint()
-    _must_decode(model, _probe_tokens(model, rows), 0, rows)
+    """Decode some rows as a verification does; of a recurrent model with the checkpoint that it needs."""
+    at = 0
+    if model.is_recurrent:
+        at = CHECKPOINT_DEPTH
+        if rows > 1:
+            model.set_checkpoint()
+    _must_decode(model, _probe_tokens(model, rows), at, rows)
     model.logits(rows - 1)
-    model.keep(0)
+    _go_back(model, at)
 
 
 def _exact_rows(model: Model, most: int) -> int:
@@ -150,11 +161,12 @@ def _load(file: Path) -> Calibration | None:
         exact = int(stored["exact_rows"])
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         logger.warning("measured anew: %s can't be read", file)
         return None
-    sound = len(curve.widths) == len(curve.seconds) > 0 and curve.widths[0] == 1 and min(curve.seconds) > 0
-    return Calibration(curve, exact) if sound and list(curve.widths) == sorted(set(curve.widths)) else None
+    rising = len(curve.widths) == len(curve.seconds) > 0 and list(curve.widths) == sorted(set(curve.widths))
+    sound = rising and curve.widths[0] == 1 <= exact and all(0 < value < math.inf for value in curve.seconds)
+    return Calibration(curve, exact) if sound else None
 
 
 def _save(file: Path, made: Calibration) -> None:

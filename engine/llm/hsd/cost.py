@@ -21,10 +21,10 @@ MOST_ROWS = 64
 """Widest batch of a verification; beyond, no CPU gains."""
 MOST_EXACT_ROWS = 63
 """From 64 rows on llama.cpp computes attention in tiles: a tenth faster, and rounded otherwise than a single row."""
-WIDTHS = (1, 2, 4, 8, 16, 32, 3, 6, 12, 24, 48, 5, 7, 10, 20)
+WIDTHS = (1, 2, 4, 8, 16, MOST_ROWS, 32, 3, 6, 12, 24, 48, 5, 7, 10, 20)
 """What is measured, the most telling first: where time runs out, the rest is interpolated."""
-STEP = 1.1
-"""What a row may cost more just above a width at which a kernel changes."""
+STEP = 1.4
+"""What a row may cost more than in a narrower batch, just above a width at which a kernel changes; more is noise."""
 ROUNDS = 4
 QUIET = 1.3
 """Middle by fastest time of the single tokens between which the machine counts as quiet."""
@@ -42,12 +42,8 @@ class CostCurve:
     seconds: tuple[float, ...]
 
     def __post_init__(self) -> None:
-        # Disturbances only add time. Fewer rows never cost more, and a row of a wide batch hardly more than one of a
-        # narrower batch: what says otherwise is noise.
+        # Fewer rows never cost more: a measurement that says so is noise, and the wider one is right.
         sound = list(self.seconds)
-        for at, width in enumerate(self.widths):
-            for narrower, value in zip(self.widths[:at], sound[:at], strict=True):
-                sound[at] = min(sound[at], STEP * value * width / narrower)
         for at in range(len(sound) - 2, -1, -1):
             sound[at] = min(sound[at], sound[at + 1])
         object.__setattr__(self, "seconds", tuple(sound))
@@ -99,7 +95,7 @@ def measure(
     ends = clock() + budget_s
     decode(1)  # The first decode touches all memory for the first time.
     times: dict[int, list[float]] = {}
-    wanted = [width for width in WIDTHS if width < most_rows] + [most_rows]
+    wanted = list(dict.fromkeys(min(width, most_rows) for width in WIDTHS))
     # Single tokens are measured between all others: every cost is compared with theirs.
     for width in [item for _ in range(ROUNDS) for wider in wanted for item in (1, wider)]:
         if times and clock() + _guess(times, width) > ends:
@@ -109,7 +105,16 @@ def measure(
         times.setdefault(width, []).append(clock() - begun)
     widths = tuple(sorted(times))
     quiet = statistics.median(times[1]) <= QUIET * min(times[1])
-    return CostCurve(widths, tuple(min(times[width]) for width in widths)), quiet
+    return CostCurve(widths, _without_bursts({width: min(times[width]) for width in widths})), quiet
+
+
+def _without_bursts(seconds: Mapping[int, float]) -> tuple[float, ...]:
+    """Cap what another program's burst has added: a row of a wide batch costs hardly more than in a narrower one."""
+    sound: dict[int, float] = {}
+    for width, value in seconds.items():
+        caps = (STEP * known * width / narrower for narrower, known in sound.items() if narrower > 1)
+        sound[width] = min((value, *caps))
+    return tuple(sound.values())
 
 
 def observed(curve: CostCurve, rows: int, seconds: float, unit_s: float) -> CostCurve:

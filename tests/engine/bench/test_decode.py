@@ -15,7 +15,6 @@ from engine.bench import decode, workloads
 from engine.bench.decode_llama import LlamaCpp
 from engine.config import EngineConfig, bundled_model
 from engine.errors import ModelFileError
-from engine.llm.hsd.cost import CostCurve
 from engine.llm.protocol import CountTokens, Generate, LoadModel, ModelCard, TokenCounts
 from engine.llm.service import ModelService
 from engine.messages import ChatMessage, Sampling
@@ -166,37 +165,3 @@ def test_another_model_can_be_chosen(tmp_path: Path, speller: Path) -> None:
 def test_a_missing_model_is_told_in_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError):
         decode.run(config_of(tmp_path, tmp_path / "missing.gguf"))
-
-
-# ---------------------------------------------------------------- other machines
-
-
-def test_a_step_costs_the_same_on_all_its_widths() -> None:
-    curve = decode.simulated_curves(None)["stepped (Q4_1)"]
-    assert [curve.ratio(n) for n in (1, 4, 8, 16)] == pytest.approx([1.0, 2.9, 4.6, 8.0])
-    assert curve.ratio(9) == curve.ratio(16) < curve.ratio(17) == curve.ratio(32) < curve.ratio(64)
-
-
-def test_every_curve_begins_at_one_and_never_falls() -> None:
-    for curve in decode.simulated_curves(CostCurve.of_ratios({1: 1.0, 64: 9.0})).values():
-        ratios = curve.ratios()[1:]
-        assert ratios[0] == 1.0
-        assert list(ratios) == sorted(ratios)
-
-
-def test_where_no_gain_is_possible_the_oracle_has_none() -> None:
-    text = list(range(40)) * 2
-    rows = {row["curve"]: row for row in decode.simulated({"copy": [(text, text[:40])]}, None)}
-    assert rows["linear"]["oracle"] == pytest.approx(1.0)
-    assert rows["linear"]["chooser"] <= 1.0 + 1e-9
-    assert rows["flat to 8"]["oracle"] > 2
-
-
-def test_the_oracles_are_never_slower_than_the_chooser() -> None:
-    traces: dict[str, list[decode.Trace]] = {
-        "open": [(list(b"a rose is a rose"), list(b" is a rose is a rose is red"))],
-        "copy": [([1, 2, 3], [])],
-    }
-    for row in decode.simulated(traces, None):
-        assert row["plain"] == 1.0
-        assert row["chooser"] <= row["oracle"] + 1e-9 <= row["text_oracle"] + 2e-9

@@ -15,7 +15,7 @@ import pytest
 
 from engine.llm.backend import Logits, Model
 from engine.llm.hsd import calibration
-from engine.llm.hsd.calibration import Calibration, calibrate, fingerprint
+from engine.llm.hsd.calibration import Calibration, calibrate, fingerprint, forget
 from engine.llm.hsd.cost import MOST_EXACT_ROWS, CostCurve
 from engine.llm.preflight import preflight
 from engine.llm.protocol import LoadModel
@@ -32,11 +32,12 @@ class Measurements:
 
     def __init__(self) -> None:
         self.count = 0
+        self.quiet = True
 
-    def __call__(self, decode: Callable[[int], None], _budget_s: float, _most: int) -> CostCurve:
+    def __call__(self, decode: Callable[[int], None], _budget_s: float, _most: int) -> tuple[CostCurve, bool]:
         self.count += 1
         decode(3)
-        return CURVE
+        return CURVE, self.quiet
 
 
 @pytest.fixture
@@ -81,6 +82,29 @@ def test_nothing_is_kept_without_a_folder(how: LoadModel, model: Model, measurem
     assert measurements.count == 2
     assert how.cache is not None
     assert not how.cache.exists()
+
+
+def test_busy_machine_is_measured_again_at_the_next_load(
+    how: LoadModel, model: Model, measurements: Measurements
+) -> None:
+    measurements.quiet = False
+    assert calibrate(model, how).curve == CURVE
+    measurements.quiet = True
+    for _ in range(2):
+        assert calibrate(model, how).curve == CURVE
+    assert measurements.count == 2
+
+
+def test_forgotten_measurement_is_made_anew(how: LoadModel, model: Model, measurements: Measurements) -> None:
+    forget(model, how)
+    calibrate(model, how)
+    forget(model, replace(how, cache=None))
+    forget(model, replace(how, strict=True))
+    calibrate(model, how)
+    assert measurements.count == 1
+    forget(model, how)
+    calibrate(model, how)
+    assert measurements.count == 2
 
 
 def test_other_thread_count_is_measured_apart(how: LoadModel, model: Model, measurements: Measurements) -> None:

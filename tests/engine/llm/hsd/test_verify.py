@@ -7,7 +7,6 @@ import os
 import random
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import llama_cpp
 import pytest
@@ -99,24 +98,25 @@ def ask(
     return "".join(event.text for event in events if isinstance(event, TextDelta)), events[-1]
 
 
-class Prophet:
-    """Drafts what plain decoding would say, as long as asked, each token wrong at a given rate."""
+Propose = Callable[..., tuple[tuple[int, ...], float]]
 
-    def __init__(self, known: Sequence[int], right: float) -> None:
-        self._known, self._right = known, right
-        self._dice = random.Random(5)
 
-    def __call__(self, drafter: NgramDrafter, limit: int, *, replay: int = 0, redo: float = 0.0) -> Any:
+def prophecy(known: Sequence[int], right: float) -> Propose:
+    """Draft a text that is known beforehand, as long as asked, each token right at a given rate."""
+    dice = random.Random(5)
+
+    def propose(drafter: NgramDrafter, limit: int, *, replay: int = 0, **_: float) -> tuple[tuple[int, ...], float]:
         said = len(drafter.text)
-        draft = self._known[said : said + min(limit, LONGEST_DRAFT - replay)]
-        return tuple(token if self._dice.random() < self._right else token ^ 1 for token in draft), 99.0
+        draft = known[said : said + min(limit, LONGEST_DRAFT - replay)]
+        return tuple(token if dice.random() < right else token ^ 1 for token in draft), 99.0
+
+    return propose
 
 
 def prophesy(monkeypatch: pytest.MonkeyPatch, where: ModelService, right: float) -> None:
     """Have further answers drafted from the last one of this service."""
     prompt, answer = where.last_answer()
-    prophet = Prophet([*prompt, *answer], right)
-    monkeypatch.setattr(NgramDrafter, "propose", prophet)
+    monkeypatch.setattr(NgramDrafter, "propose", prophecy([*prompt, *answer], right))
 
 
 # ---------------------------------------------------------------- sample and compare
@@ -240,8 +240,8 @@ def test_end_of_the_answer_in_mid_draft_ends_it(
     how = LoadModel(write_llama(tmp_path / "speller.gguf", chain("abcdefghijklmnopqrst")), 512, 1)
     ask(service, how, "x", draft_limit=0)
     prompt, answer = service.last_answer()
-    prophet = Prophet([*prompt, *answer, *b"and so on"], 1.0)
-    monkeypatch.setattr(NgramDrafter, "propose", prophet)
+    known = [*prompt, *answer, *b"and so on"]
+    monkeypatch.setattr(NgramDrafter, "propose", prophecy(known, 1.0))
     for _ in range(2):
         said, ended = ask(service, how, "x", stop=stop)
         assert (said, ended.reason) == ("abcdefghi" if stop else "abcdefghijklmnopqrst", "stop")
@@ -251,28 +251,30 @@ def test_end_of_the_answer_in_mid_draft_ends_it(
 # ---------------------------------------------------------------- cancelled, and full
 
 
-class Interruption:
-    """Cancels when a draft is verified for the n-th time: before the decode, which is then stopped midway, or after."""
+def cancel_at(monkeypatch: pytest.MonkeyPatch, draft_number: int, *, midway: bool) -> tuple[CancelToken, list[int]]:
+    """Cancel when the n-th draft is verified: before its decode, which is then stopped midway, or just after it.
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, at: int, *, midway: bool) -> None:
-        self.cancel = CancelToken()
-        self.codes: list[int] = []
-        self._left, self._midway = at, midway
-        self._verify, self._decode = TextState.verify, Model.decode
-        monkeypatch.setattr(generate, "SLOW_STEP_S", -1.0)
-        monkeypatch.setattr(TextState, "verify", self.verify)
-        monkeypatch.setattr(Model, "decode", self.decode)
+    Returns the token, and what each decode will have returned.
+    """
+    cancel, codes, drafts = CancelToken(), list[int](), list[int]()
+    verify_rightly, decode_rightly = TextState.verify, Model.decode
 
-    def verify(self, state: TextState, known: Any, draft: Sequence[int]) -> bool:
-        self._left -= bool(draft)
-        self.cancel.cancelled |= self._midway and self._left == 0
-        done = self._verify(state, known, draft)
-        self.cancel.cancelled |= self._left == 0
+    def verify(state: TextState, known: Sequence[int], draft: Sequence[int]) -> bool:
+        drafts.extend([1] * bool(draft))
+        due = len(drafts) == draft_number
+        cancel.cancelled |= due and midway
+        done = verify_rightly(state, known, draft)
+        cancel.cancelled |= due
         return done
 
-    def decode(self, model: Model, tokens: Sequence[int], position: int, *, outputs: int) -> int:
-        self.codes.append(self._decode(model, tokens, position, outputs=outputs))
-        return self.codes[-1]
+    def decode(model: Model, tokens: Sequence[int], position: int, *, outputs: int) -> int:
+        codes.append(decode_rightly(model, tokens, position, outputs=outputs))
+        return codes[-1]
+
+    monkeypatch.setattr(generate, "SLOW_STEP_S", -1.0)
+    monkeypatch.setattr(TextState, "verify", verify)
+    monkeypatch.setattr(Model, "decode", decode)
+    return cancel, codes
 
 
 @ON_EACH_KIND
@@ -291,10 +293,10 @@ def test_cancelled_verification_leaves_a_usable_state(
     whole = ask(plain, how, prompt, draft_limit=0)[0]
     with monkeypatch.context() as patch:
         prophesy(patch, plain, 0.6)
-        stopped = Interruption(patch, at, midway=midway)
-        said, ended = ask(service, how, prompt, draft_limit=3, cancel=stopped.cancel)
+        cancel, codes = cancel_at(patch, at, midway=midway)
+        said, ended = ask(service, how, prompt, draft_limit=3, cancel=cancel)
     assert ended.reason == "cancelled"
-    assert stopped.codes[-1] == (ABORTED if midway else DECODED)
+    assert codes[-1] == (ABORTED if midway else DECODED)
     assert whole.startswith(said.rstrip("\ufffd"))
     for question in ((prompt,), (prompt, said, "go on"), ("Another question, " * 12,)):
         assert ask(service, how, *question)[0] == ask(plain, how, *question, draft_limit=0)[0]
