@@ -34,9 +34,11 @@ def with_model(config: EngineConfig, model: Path | None) -> EngineConfig:
 def decode(config: EngineConfig) -> dict[str, Any]:
     """Run `hola bench decode`, and show how far it is."""
     from engine.bench import decode
+    from engine.catalog import paired_draft
 
+    draft = paired_draft(config, config.model_path()).draft
     with console.waiting(shown=True) as status:
-        return decode.run(config, tell=status.update)
+        return decode.run(config, draft, tell=status.update)
 
 
 def print_figures(name: str, result: dict[str, Any]) -> None:

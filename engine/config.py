@@ -64,12 +64,12 @@ class Settings(BaseModel):
     speculation: bool = Field(
         True,
         title="Draft ahead",
-        description="Guess several words at once and let the model check them: faster, and the answer stays the same.",
+        description="Guess several words at once and let the model check them: faster, and nothing is lost.",
     )
     strict: bool = Field(
         False,
-        title="Reproducible",
-        description="At temperature 0 the same question gives the same answer to the letter; may be slower.",
+        title="Strict drafting",
+        description="At temperature 0, not one word depends on whether words were guessed ahead; may be slower.",
     )
     show_drafts: bool = Field(
         False, title="Tint drafted words", description="Show which words of an answer were guessed ahead and confirmed."

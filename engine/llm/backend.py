@@ -37,8 +37,8 @@ FLASH_ATTENTION_ON = 1
 BUILD = f"llama-cpp-python {llama_cpp.__version__}"
 """What a measured cost curve or a saved state depends on."""
 STRICT_VALUES = llama_cpp.GGML_TYPE_Q8_0
-"""Type of V in the cache in strict mode. Keys and values of unlike types keep llama.cpp from splitting the cache among
-threads for a single row, which alone makes a batch differ from its tokens one by one."""
+"""Type of V in the cache in strict mode. With keys and values of unlike types llama.cpp neither splits the cache among
+threads for a single row nor computes 64 rows and more in tiles; in attention only these make a batch round otherwise."""
 CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 """llama_token_data."""
 MAIN, CHECKPOINT = 0, 1
@@ -98,7 +98,7 @@ class Model:
         params.n_seq_max = 2 if self.is_recurrent else 1
         params.kv_unified = True
         params.n_outputs_max = OUTPUT_ROWS
-        if how.strict and self.threads > 1:
+        if how.strict:
             params.type_v = STRICT_VALUES
         self.value_type = int(params.type_v)
         params.n_threads = params.n_threads_batch = self.threads

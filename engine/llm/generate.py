@@ -78,6 +78,8 @@ class Session:
         yield Prefilled(reused, len(prompt), reused)
         with self._model.abort_when(cancel):
             yield from self._prefill(prompt, reused, cancel)
+        if self._state.length < len(prompt) and not cancel.cancelled:
+            raise ModelError("The model could not read the whole text: start a new chat, or set a smaller context.")
         prefill_ms = (time.perf_counter() - begun) * 1000
         answer = _Answer(len(prompt), reused, prefill_ms, TextStream(stop), min(max_tokens, room))
         if not cancel.cancelled:
@@ -96,9 +98,7 @@ class Session:
                 self.prefixes.keep()
             last = done + len(chunk) == len(prompt)
             if not self._state.read(chunk, outputs=int(last)):
-                if cancel.cancelled:
-                    return
-                raise ModelError("The model could not read the whole text: start a new chat, or set a smaller context.")
+                return
             done += len(chunk)
             if not last:
                 yield Prefilled(done, len(prompt), start)

@@ -67,7 +67,7 @@ def test_every_passage_of_a_prompt_fits_the_context(service: ModelService) -> No
         prompt = compose(asked.question, (), found, "", decode.TOKENS, count)
         assert prompt.shown == found
     sizes = count(workloads.COPY).counts
-    assert all(150 <= size <= 450 for size in sizes), sizes
+    assert all(120 <= size <= 450 for size in sizes), sizes
 
 
 def test_no_prompt_comes_twice() -> None:
