@@ -38,7 +38,7 @@ BUILD = f"llama-cpp-python {llama_cpp.__version__}"
 """What a measured cost curve or a saved state depends on."""
 STRICT_VALUES = llama_cpp.GGML_TYPE_Q8_0
 """Type of V in the cache in strict mode. With keys and values of unlike types llama.cpp neither splits the cache among
-threads for a single row nor computes 64 rows and more in tiles; in attention only these make a batch round otherwise."""
+threads for a single row nor computes 64 rows and more in tiles: in attention only these make a batch round apart."""
 CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 """llama_token_data."""
 MAIN, CHECKPOINT = 0, 1

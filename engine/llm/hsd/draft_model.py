@@ -33,12 +33,15 @@ HORIZON = 128
 class ModelDraft:
     """What a draft model proposes."""
 
-    tokens: tuple[int, ...]
-    chances: tuple[float, ...]
-    """The probability that it gave each token itself."""
-    screened: int
-    """How many of them were n-gram drafts that it agreed with; they come first."""
-    cost: float
+    tokens: tuple[int, ...] = ()
+    """What is worth verifying."""
+    guessed: tuple[int, ...] = ()
+    """All that it said, the tokens first; the rest is likely wrong, and held against what comes, to learn from."""
+    chances: tuple[float, ...] = ()
+    """The probability that it gave each guessed token itself."""
+    screened: int = 0
+    """How many tokens were n-gram drafts that it agreed with; they come first."""
+    cost: float = 0.0
     """Time that it took, in units of the target's T(1)."""
 
 
@@ -126,14 +129,14 @@ class DraftModel:
         self._seconds, self._place = 0.0, len(text) - self._prompt_tokens
         unread = self._catch_up(text, cancel)
         if unread is None:
-            return ModelDraft((), (), 0, 0.0)
+            return ModelDraft()
         # A recurrent draft model has its checkpoint at the end of the text: it could not take a part of them back.
         known = takewhile(lambda token: token < self._model.vocabulary, ngram[:length])
         ngram = [] if self._model.is_recurrent else list(known)
         tokens: list[int] = []
         chances: list[float] = []
         if not self._step(unread, ngram, tokens, chances):
-            return ModelDraft((), (), 0, 0.0)
+            return ModelDraft()
         screened = max(0, len(tokens) - 1)
         alive = float(np.prod([self._acceptance.rate(chance) for chance in chances]))
         while len(tokens) < length and tokens[-1] < self._vocabulary:
@@ -147,10 +150,12 @@ class DraftModel:
             del tokens[-1], chances[-1]
         return self._cut(tokens, chances, min(screened, len(tokens)), costs)
 
-    def learn(self, draft: ModelDraft, accepted: int) -> None:
-        """Learn how much of a draft the target accepted."""
-        for at, chance in enumerate(draft.chances[: accepted + 1]):
-            self._acceptance.observe(chance, at < accepted)
+    def learn(self, draft: ModelDraft, said: Sequence[int]) -> None:
+        """Learn how far a draft went along with what the target said."""
+        for guess, chance, token in zip(draft.guessed, draft.chances, said, strict=False):
+            self._acceptance.observe(chance, guess == token)
+            if guess != token:
+                break
 
     def rest(self, said: int) -> None:
         """Take note that so many tokens were said without it."""
@@ -196,7 +201,7 @@ class DraftModel:
         option = Option(survival, np.zeros(len(survival)))
         length = choose([option], costs, len(tokens)).length
         cost = self._seconds / self._target_unit_s
-        return ModelDraft(tuple(tokens[:length]), tuple(chances[:length]), min(screened, length), cost)
+        return ModelDraft(tuple(tokens[:length]), tuple(tokens), tuple(chances), min(screened, length), cost)
 
 
 def _slope(costs: Floats, rows: int) -> float:

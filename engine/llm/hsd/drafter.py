@@ -15,6 +15,8 @@ from engine.llm.hsd.ngram import Match, NgramIndex, Source
 __all__ = ["NgramDrafter", "Outlook"]
 
 Floats = npt.NDArray[np.float64]
+WORTH_SCREENING = 0.5
+"""Survival of a token from which on a draft model reads it in a batch: half of what saying it itself would cost."""
 STALE_AFTER = 96
 """Observations after which survival and worth are computed anew: they move slowly, and cost 0.3 ms."""
 
@@ -102,10 +104,13 @@ class NgramDrafter:
         self._index.append(token, max(self._matches, key=lambda match: match.length, default=None))
         self._matches = self._index.matches()
 
-    def best(self, count: int) -> list[int]:
-        """Return how the longest match goes on; empty if there is none."""
+    def likely(self, count: int) -> list[int]:
+        """Return how the longest match goes on, as far as it is likely right, for a draft model to screen."""
         longest = max(self._matches, key=lambda match: match.length, default=None)
-        return self._index.draft(longest, count) if longest is not None else []
+        if longest is None:
+            return []
+        certain = int((self._outlook.option(longest).survival >= WORTH_SCREENING).sum())
+        return self._index.draft(longest, min(count, certain))
 
     def propose(self, limit: int, *, replay: int = 0, redo: float = 0.0) -> tuple[tuple[int, ...], float]:
         """Return what to verify next, and its expected gain in tokens; nothing where plain decoding is as fast."""

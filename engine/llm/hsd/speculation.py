@@ -112,7 +112,7 @@ class Speculation:
         length = self._draft.pays(drafter.text, self._outlook.costs, gain, limit, left)
         if not length:
             return Proposal(ngram)
-        made = self._draft.draft(drafter.text, drafter.best(length), length, self._outlook.costs, cancel)
+        made = self._draft.draft(drafter.text, drafter.likely(length), length, self._outlook.costs, cancel)
         return Proposal(made.tokens, made)
 
     def seconds(self, rows: int) -> float:
@@ -132,7 +132,7 @@ class Speculation:
         if self._draft is not None and made is None:
             self._draft.rest(len(said))
         elif self._draft is not None and made is not None:
-            self._draft.learn(made, accepted)
+            self._draft.learn(made, said)
 
     def time(self, rows: int, seconds: float) -> None:
         """Learn how long a decode of so many rows took."""
