@@ -15,6 +15,9 @@ from engine.llm.hsd.ngram import Match, NgramIndex, Source
 __all__ = ["NgramDrafter", "Outlook"]
 
 Floats = npt.NDArray[np.float64]
+NOTHING = Choice(-1, 0)
+NARROW = 16
+"""Limits below are planned for by themselves."""
 WORTH_SCREENING = 0.5
 """Survival of a token from which on a draft model reads it in a batch: half of what saying it itself would cost."""
 STALE_AFTER = 96
@@ -59,12 +62,17 @@ class Outlook:
         survival = np.exp(table.ladder[at + 1 :] - table.ladder[at])[: len(self.costs)]
         return Option(survival, table.worth[at + 1 :], cost)
 
-    def plan(self, match: Match, limit: int) -> Choice:
-        """Return the best draft from a match; remembered, since it is asked at every token."""
+    def plan(self, match: Match, limit: int, *, replay: int = 0, redo: float = 0.0) -> Choice:
+        """Return the best draft from a match, as `choose` does; remembered, since it is asked at every token."""
+        if replay:
+            return choose([self.option(match)], self.costs, limit, replay=replay, redo=redo)
+        # Towards the end of an answer the limit changes with every token: the plan for no limit is then cut off.
+        limit = limit if limit < NARROW else len(self.costs)
         plans, key = self._table(match).plans, (match.length, limit)
-        if key not in plans:
-            plans[key] = choose([self.option(match)], self.costs, limit)
-        return plans[key]
+        plan = plans.get(key)
+        if plan is None:
+            plan = plans[key] = choose([self.option(match)], self.costs, limit, redo=redo)
+        return plan
 
     def _table(self, match: Match) -> _Table:
         key = (match.source, match.support)
@@ -116,17 +124,11 @@ class NgramDrafter:
         """Return what to verify next, and its expected gain in tokens; nothing where plain decoding is as fast."""
         if limit < 1 or not self._matches:
             return (), 0.0
-        outlook, matches = self._outlook, self._matches
-        if replay or redo:
-            options = [outlook.option(match) for match in matches]
-            choice = choose(options, outlook.costs, limit, replay=replay, redo=redo)
-            match = matches[choice.option]
-        else:
-            choice, match = max(((outlook.plan(match, limit), match) for match in matches), key=_value)
-        if not choice.length:
+        best, source = NOTHING, self._matches[0]
+        for match in self._matches:
+            plan = self._outlook.plan(match, limit, replay=replay, redo=redo)
+            if plan.value > best.value:
+                best, source = plan, match
+        if not best.length:
             return (), 0.0
-        return tuple(self._index.draft(match, choice.length)), choice.gain
-
-
-def _value(planned: tuple[Choice, Match]) -> float:
-    return planned[0].value
+        return tuple(self._index.draft(source, min(best.length, limit))), best.gain
