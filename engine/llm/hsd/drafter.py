@@ -34,8 +34,8 @@ class _Table:
     """Sums of the logarithms of the hazards from match length 1 on."""
     worth: Floats
     """J(1), J(2), ..."""
-    plans: dict[tuple[int, int], Choice] = field(default_factory=dict)
-    """The best draft by match length and limit."""
+    plans: dict[tuple[int, int, float], Choice] = field(default_factory=dict)
+    """The best draft by match length, limit, and what it costs to read a row again."""
 
 
 class Outlook:
@@ -68,7 +68,7 @@ class Outlook:
             return choose([self.option(match)], self.costs, limit, replay=replay, redo=redo)
         # Towards the end of an answer the limit changes with every token: the plan for no limit is then cut off.
         limit = limit if limit < NARROW else len(self.costs)
-        plans, key = self._table(match).plans, (match.length, limit)
+        plans, key = self._table(match).plans, (match.length, limit, round(redo, 1))
         plan = plans.get(key)
         if plan is None:
             plan = plans[key] = choose([self.option(match)], self.costs, limit, redo=redo)

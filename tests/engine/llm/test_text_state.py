@@ -1,4 +1,4 @@
-"""A context stays in step with its text: whatever was read, drafted, rejected or cut, it goes on as a fresh one does."""
+"""A context stays in step with its text: whatever was read, drafted or cut, it goes on as a fresh one does."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.hybrid_builder import write_falcon_h1, write_mamba2
 
 CONTEXT = 512
 TOLERANCE = 0.2
-"""Of the logits' standard deviation: batches of other widths round otherwise; a wrong state differs by about all of it."""
+"""Of the logits' standard deviation: batches of other widths round otherwise; a wrong state differs by all of it."""
 LETTERS = list(b"abcdefghijklmnopqrstuvwxyz ")
 
 
@@ -66,7 +66,8 @@ def read_next(state: TextState, token: int) -> Logits:
     """Say one token; the logits after it."""
     assert state.verify([token], [])
     state.accept(0)
-    return state.model.logits(0).copy()
+    logits: Logits = state.model.logits(0).copy()
+    return logits
 
 
 def assert_close(logits: Logits, wanted: Logits) -> None:
@@ -86,6 +87,22 @@ def assert_goes_on_as_fresh(state: TextState, fresh: Model, text: Sequence[int])
         assert_close(read_next(state, token), wanted)
         token = int(wanted.argmax())
     assert state.tokens == anew.tokens
+
+
+class CancelledMidway(CancelToken):
+    """Is cancelled after it was asked a number of times: once per node of the graph."""
+
+    def __init__(self, looks: int) -> None:
+        self._left = looks
+
+    @property
+    def cancelled(self) -> bool:
+        self._left -= 1
+        return self._left < 0
+
+    @cancelled.setter
+    def cancelled(self, value: bool) -> None:
+        raise NotImplementedError
 
 
 class Walk:
@@ -127,9 +144,7 @@ class Walk:
         del self.text[kept:]
 
     def abort(self) -> None:
-        cancel = CancelToken()
-        cancel.cancelled = True
-        with self.state.model.abort_when(cancel):
+        with self.state.model.abort_when(CancelledMidway(self._dice.randint(0, 30))):
             assert not self.state.verify(letters(self._dice, 1), letters(self._dice, self._dice.randint(0, 5)))
         # A recurrent state without a checkpoint there has to begin anew; nothing else may be lost.
         if not (self.state.model.is_recurrent and not self.state.length):
@@ -234,6 +249,21 @@ def test_saved_text_is_restored_and_goes_on(kind: str, open_model: Callable[[str
     state.accept(1)
     state.restore(text, saved)
     assert_goes_on_as_fresh(state, fresh, text)
+
+
+@KINDS
+def test_mark_of_an_earlier_text_does_not_serve_a_restored_one(kind: str, open_model: Callable[[str], Model]) -> None:
+    state, fresh = TextState(open_model(kind)), open_model(kind)
+    text = list(b"what was read once")
+    assert state.read(text, outputs=0)
+    saved = state.model.state()
+    state.keep(0)
+    assert state.read(list(b"else"), outputs=0)
+    state.mark()
+    state.restore(text, saved)
+    kept = state.keep(10)
+    assert kept == (0 if state.model.is_recurrent else 10)
+    assert_goes_on_as_fresh(state, fresh, text[:kept])
 
 
 @KINDS
