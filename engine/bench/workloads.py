@@ -37,64 +37,52 @@ with a yellow tip, turn the wick down until the flame is round and white. A lamp
 the slide at its foot by one notch. Carry the lamp by its handle only, and keep it upright on the stairs. In the \
 morning put out the lamp by the screw, not by blowing, and let it cool for ten minutes before you clean it."""
 
-CODE = """\
-def invoice(lines, discount, tax):
-    total = 0
-    for line in lines:
-        price = line["price"] * line["count"]
-        if line["count"] >= 10:
-            price = price * (1 - discount)
-        total = total + price
-    if total > 1000:
-        total = total - 25
-    total = total + total * tax
-    return round(total, 2)
+BIRD = """\
+The bird house is cleaned once a year, in October. Take it down from the tree and open the roof. Remove the old nest \
+with a stick and put it into the bin. Wash the inside with hot water and a brush, but do not use soap. Let the wood \
+dry in the sun for two days. Look at the hole in the front: it must be round and no wider than three centimeters. \
+Replace the nails that have rust on them. Hang the bird house back on the tree, two meters above the ground, with \
+the hole to the east, so that rain and wind stay outside."""
 
+CLOCK = """\
+The old clock in the tower must be wound every Sunday at noon. Climb the stairs slowly and hold the rail. Open the \
+glass door and take the key from the hook on the left. Put the key into the hole below the number six and turn it to \
+the right, twenty times and not more. Oil the large wheel with one drop of fine oil every three months. Never touch \
+the pendulum while the clock is running. If the clock is late, move the long hand forward until it shows the right \
+time. Close the glass door, put the key back on its hook, and write the date into the small book."""
 
-def report(lines, discount, tax):
-    total = invoice(lines, discount, tax)
-    for line in lines:
-        print(line["name"], line["count"], line["price"])
-    print("total", total)"""
+GARDEN = """\
+The gate of the garden is open from March to October. In the morning the gardener opens it at seven, and in the \
+evening he closes it at nine. Dogs must be kept on a leash. Please stay on the paths and do not pick the flowers. \
+The water in the fountain is not for drinking. Children may play on the grass behind the pond, but ball games are \
+not allowed. Bicycles can be left at the gate. If you want to take part in a tour, write your name on the list at \
+the entrance. Lost things are kept in the small house next to the gate for four weeks."""
 
-LETTER = """\
-Dear neighbours,
-the well in the lower garden will be cleaned on the second Monday in May. The pump is off from eight in the morning \
-until four in the afternon, so please fill your cans the evening before. The path along the wall will be closed, \
-because the new pipes lie there. We also received the seeds for the spring: beans, peas, carrots and three kinds of \
-lettuce. They stand in the shed, in the box with the blue lid, and every garden may take one bag of each. The compost \
-has been turned and is ready; bring your own wheelbarrow. The meeting of all gardens is on the last Friday of the \
-month at six, under the walnut tree. Bring a chair, and a cup if you want tea.
-With kind regards, the garden office"""
+STOVE = """\
+The stove in the kitchen is lit in the morning. Put two sheets of paper and some thin sticks into the fire box, and \
+open the damper fully. Light the paper with a long match, and wait until the sticks burn well. Then add two small \
+logs, never more than two at a time. Close the damper by half when the logs glow red. If smoke comes into the room, \
+open the window and look whether the pipe is clean. Empty the ash into the metal bucket each evening, not before the \
+stove is cold. Keep the bucket away from the wooden wall, and carry it outside only when the ash has cooled for one \
+day."""
 
-MUSEUM = """\
-The city museum opens at nine in the morning and closes at six in the evening. On Thursdays it stays open until nine. \
-A ticket costs eight dollars for adults and four dollars for students, and children under six do not pay. The first \
-floor shows the history of the river, with old boats, maps and a model of the first bridge. The second floor is about \
-the people who lived and worked here: bakers, printers, weavers and glass makers. The third floor is used for special \
-exhibitions, which change every three months. There is a small cafe next to the garden, where you can rest and have a \
-cup of tea. Please leave large bags and umbrellas at the front desk. You may take pictures, but not with a flash. \
-Guided tours start at ten and at two, and they take about one hour."""
-
-RULES = """\
-1. Keep the room clean and put every tool back in its place.
-2. Wear safety glasses when you use the saw or the drill.
-3. Turn off the lights and close the windows before you leave.
-4. Do not work alone in the room after eight in the evening.
-5. Tell the office when a machine is broken or makes a strange noise.
-6. Food and drinks are not allowed near the machines.
-7. Children may enter the room only with an adult.
-8. Write your name and the time into the book when you come and when you go."""
+BOAT = """\
+The small boat is tied to the pier with two ropes. Before you leave, look at the sky and listen to the weather \
+report. Put on a life jacket, and place the oars in the boat. Untie the rope at the front first, then the rope at \
+the back. Push the boat away from the pier with your hand, not with your foot. Row along the shore until you pass \
+the big rock, and turn left at the old tree. Do not stand up in the boat. When you come back, tie both ropes again, \
+and bring the oars and the life jackets into the shed."""
 
 COPY = (
-    f"Repeat the following text word for word. Do not change anything.\n\n{HARBOUR}",
-    f"Repeat the following text word for word.\n\n{LETTER}",
-    f"Repeat the following text word for word. Do not change anything.\n\n{MUSEUM}",
-    f"Extract the rules about machines from this list, word for word.\n\n{RULES}",
+    f"Repeat the following text word for word. Do not change anything.\n\n{BIRD}",
+    f"Repeat the following text word for word. Do not change anything.\n\n{CLOCK}",
+    f"Repeat the following text word for word. Do not change anything.\n\n{GARDEN}",
+    f"Here is a text:\n\n{HARBOUR}\n\nCopy all sentences about the berths.",
+    f"{STOVE}\n\nWrite this whole text again with the word 'stove' replaced by 'oven'. Keep all else as it is.",
+    f"{BOAT}\n\nWrite this whole text again with the word 'boat' replaced by 'ship'. Keep all else as it is.",
     f"{LAMP}\n\nWrite this whole text again with the word 'lamp' replaced by 'lantern'. Keep all else as it is.",
-    f"Add a comment to this code and print it again.\n\n```python\n{CODE}\n```",
 )
-"""Quote, extract and rewrite with small edits."""
+"""Quote, extract and rewrite with small edits: tasks that the bundled model carries out, mostly word for word."""
 
 
 # ---------------------------------------------------------------- grounded
