@@ -39,6 +39,8 @@ BUILD = f"llama-cpp-python {llama_cpp.__version__}"
 STRICT_VALUES = llama_cpp.GGML_TYPE_Q8_0
 """Type of V in the cache in strict mode. With keys and values of unlike types llama.cpp neither splits the cache among
 threads for a single row nor computes 64 rows and more in tiles: in attention only these make a batch round apart."""
+STRICT_BLOCK = 32
+"""Values per block of that type: heads of another width keep 16 bits, and the self-check then finds no exact batch."""
 CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 """llama_token_data."""
 MAIN, CHECKPOINT = 0, 1
@@ -71,7 +73,7 @@ class Model:
         )
         """Whether its state can't forget the last tokens: it returns to a checkpoint and reads them again."""
         self._vocab = llama_cpp.llama_model_get_vocab(self._model)
-        self._context = self._open_context(how)
+        self._context = self._open_context(checked, how)
         self._memory = llama_cpp.llama_get_memory(self._context)
         self._batch = self._open_batch()
         self._piece_buffer = ctypes.create_string_buffer(256)
@@ -91,14 +93,14 @@ class Model:
             )
         return model
 
-    def _open_context(self, how: LoadModel) -> Any:
+    def _open_context(self, checked: Preflight, how: LoadModel) -> Any:
         params = llama_cpp.llama_context_default_params()
         params.n_ctx = self.context_tokens
         params.n_batch = params.n_ubatch = BATCH_TOKENS
         params.n_seq_max = 2 if self.is_recurrent else 1
         params.kv_unified = True
         params.n_outputs_max = OUTPUT_ROWS
-        if how.strict:
+        if how.strict and checked.value_length % STRICT_BLOCK == 0:
             params.type_v = STRICT_VALUES
         self.value_type = int(params.type_v)
         params.n_threads = params.n_threads_batch = self.threads
@@ -204,6 +206,11 @@ class Model:
         Returns DECODED, CONTEXT_FULL or ABORTED; in the latter two `keep` must set the cache right. Raises ModelError.
         """
         batch, count = self._batch, len(tokens)
+        # Beyond these llama.cpp ends the process, and the batch itself has no more room.
+        if not 0 < count <= BATCH_TOKENS or not 0 <= outputs <= min(count, OUTPUT_ROWS):
+            raise ModelError(
+                f"A batch of {count} tokens with {outputs} outputs is beyond the model's limits: restart Hola."
+            )
         batch.n_tokens = count
         self._first_output = count - outputs
         for index, token in enumerate(tokens):
@@ -227,7 +234,8 @@ class Model:
         # Forgetting everything includes the checkpoint, which would go on to hold its cells.
         if count and llama_cpp.llama_memory_seq_rm(self._memory, MAIN, count, -1):
             return count
-        llama_cpp.llama_memory_clear(self._memory, True)
+        # Zeroing the whole cache takes as long as some tokens; only a recurrent state is read before it is written.
+        llama_cpp.llama_memory_clear(self._memory, self.is_recurrent)
         return 0
 
     def set_checkpoint(self) -> None:

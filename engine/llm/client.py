@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -29,6 +31,8 @@ from engine.process import ChildProcess, Reply
 from engine.service import Service
 
 __all__ = ["LanguageModel"]
+
+logger = logging.getLogger(__name__)
 
 CANCEL_GRACE_S = 3.0
 WATCH_S = 0.25
@@ -64,6 +68,7 @@ class LanguageModel:
         self._loaded_in: int | None = None
         self._rest: threading.Timer | None = None
         self._saving: Reply | None = None
+        self._forgetting = self._closed = False
 
     @property
     def state(self) -> ModelState:
@@ -121,23 +126,34 @@ class LanguageModel:
     def forget_states(self) -> None:
         """Delete the KV snapshots, which hold the text of chats; safe from any thread."""
         self._wake()
+        self._forgetting = True
         if self._child.pid is not None:
-            self._child.request(ForgetStates(self.how))
-        else:
-            Snapshots("", self.how.snapshots).clear()
+            with contextlib.suppress(HolaError):
+                self._child.request(ForgetStates(self.how))
+        Snapshots("", self.how.snapshots).clear()
 
     def _begin_rest(self) -> None:
         """Have snapshots written after a while of rest."""
+        if self._child.pid is None:
+            return
         rest = threading.Timer(REST_S, self._save_states)
         rest.daemon = True
         with self._lock:
+            if self._closed:
+                return
             self._rest = rest
         rest.start()
 
     def _save_states(self) -> None:
+        if self._child.pid is None:
+            return
+        try:
+            saving = self._child.request(SaveStates(), priority=1)
+        except HolaError:
+            logger.info("KV snapshots not saved", exc_info=True)
+            return
         with self._lock:
-            if self._child.pid is not None:
-                self._saving = self._child.request(SaveStates(), priority=1)
+            self._saving = saving
 
     def _wake(self) -> None:
         """End the rest, and the writing."""
@@ -174,8 +190,13 @@ class LanguageModel:
 
     def close(self) -> None:
         """End the process."""
+        with self._lock:
+            self._closed = True
         self._wake()
         self._child.close()
+        if self._forgetting:
+            # The process keeps its text when it ends; it may not have come to forgetting a deleted chat before.
+            Snapshots("", self.how.snapshots).clear()
 
     def _load(self) -> None:
         error: HolaError | None = None

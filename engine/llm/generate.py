@@ -108,13 +108,13 @@ class Session:
     ) -> Iterator[TextDelta]:
         """Say tokens until the answer ends: each step verifies the pending token and a draft, which may be empty."""
         speculation, state = self._speculation, self._state
-        drafter = speculation.begin(prompt, sampling)
+        drafter = speculation.begin(prompt if draft_limit else (), sampling)
         sampler = Sampler(self._model, sampling)
         try:
             said, accepted = [sampler.draw(0)], 0
             while True:
                 self.last[1].extend(said)
-                for token in said:
+                for token in said if draft_limit else ():
                     drafter.append(token)
                 yield from answer.say(said, accepted, self._model)
                 limit = min(draft_limit, answer.left - 1, state.room - 1)
@@ -152,7 +152,7 @@ class _Answer:
     @property
     def ended(self) -> bool:
         """Whether nothing more is to be said."""
-        return self._reason is not None or self.left == 0
+        return self._reason is not None or self.left <= 0
 
     @property
     def left(self) -> int:

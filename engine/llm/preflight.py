@@ -18,6 +18,8 @@ MOST_LAYERS = 4096
 KV_ELEMENT_BYTES = 2.0
 """The cache is kept in f16."""
 BATCH_TOKENS = 512
+RECURRENT_STATES = 2
+"""The text's, and the checkpoint that it returns to when a draft is rejected."""
 OUTPUT_ROWS = 64
 """Rows of one batch that have logits: a drafted batch is verified at each."""
 FIXED_OVERHEAD = 64 * MIB
@@ -45,6 +47,8 @@ class Preflight:
     weights_bytes: int
     kv_bytes: int
     needed_bytes: int
+    value_length: int
+    """Width of a value head."""
 
 
 def preflight(path: Path, context_tokens: int, free_bytes: int) -> Preflight:
@@ -66,7 +70,9 @@ def preflight(path: Path, context_tokens: int, free_bytes: int) -> Preflight:
             _does_not_fit(header, architecture, path.name, context, needed, free_bytes - weights - overhead, free_bytes)
         )
     # The names inside the files are of all kinds; the file's own name is what people know.
-    return Preflight(header, path.stem, architecture, context, trained, weights, kv, needed)
+    return Preflight(
+        header, path.stem, architecture, context, trained, weights, kv, needed, _head_widths(header, architecture)[1]
+    )
 
 
 def kv_cache_bytes(header: GgufHeader, architecture: str, context_tokens: int) -> int:
@@ -81,14 +87,12 @@ def kv_cache_bytes(header: GgufHeader, architecture: str, context_tokens: int) -
     )
     if f"{architecture}.attention.head_count_kv" not in header.metadata:
         kv_heads = heads
-    width = header.integer(f"{architecture}.embedding_length")
-    head_width = width // max(1, max(heads, default=1))
-    key = header.integer(f"{architecture}.attention.key_length", head_width)
-    value = header.integer(f"{architecture}.attention.value_length", head_width)
+    key, value = _head_widths(header, architecture)
     rounded = math.ceil(context_tokens / CONTEXT_STEP) * CONTEXT_STEP
     attention = sum(rounded * count * (key + value) * KV_ELEMENT_BYTES for count in kv_heads)
     state = (
-        layers
+        RECURRENT_STATES
+        * layers
         * 4
         * (
             header.integer(f"{architecture}.ssm.inner_size") * header.integer(f"{architecture}.ssm.state_size")
@@ -96,6 +100,14 @@ def kv_cache_bytes(header: GgufHeader, architecture: str, context_tokens: int) -
         )
     )
     return int(attention + state)
+
+
+def _head_widths(header: GgufHeader, architecture: str) -> tuple[int, int]:
+    """Return the widths of a key head and of a value head."""
+    heads = header.integers(f"{architecture}.attention.head_count", 1)
+    width = header.integer(f"{architecture}.embedding_length") // max(1, max(heads, default=1))
+    key = header.integer(f"{architecture}.attention.key_length", width)
+    return key, header.integer(f"{architecture}.attention.value_length", width)
 
 
 def _architecture(header: GgufHeader, name: str) -> str:

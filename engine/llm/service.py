@@ -22,7 +22,7 @@ from engine.llm.protocol import (
     SaveStates,
     TokenCounts,
 )
-from engine.llm.snapshots import Snapshots
+from engine.llm.snapshots import MEMORY_LIMIT_BYTES, Snapshots
 from engine.llm.template import ChatTemplate
 from engine.messages import ChatMessage
 from engine.scaling.probe import free_memory_mb
@@ -33,6 +33,10 @@ __all__ = ["ModelService"]
 
 LAST_SAVE_S = 1.0
 """Of the two seconds that a process has to close."""
+
+
+SNAPSHOT_SHARE = 0.1
+"""Of the memory that is free once the model is loaded, what snapshots may take."""
 
 
 class _Loaded:
@@ -63,7 +67,8 @@ class _Loaded:
 
     def _open_snapshots(self, how: LoadModel) -> Snapshots:
         key = f"{fingerprint(how, 0)} {self.model.context_tokens} {self.model.value_type}"
-        return Snapshots(key, how.snapshots, exact=self.model.is_recurrent)
+        limit = min(MEMORY_LIMIT_BYTES, int(free_memory_mb() * 2**20 * SNAPSHOT_SHARE))
+        return Snapshots(key, how.snapshots, limit, exact=self.model.is_recurrent)
 
     def _measure_template(self) -> int:
         """Return what the template adds around one message, at most."""

@@ -9,6 +9,10 @@ from engine.llm.backend import ABORTED, CONTEXT_FULL, DECODED, Model
 __all__ = ["TextState", "common_prefix"]
 
 
+MOST_REPLAYED = 128
+"""Tokens read again at the head of a batch at most: with a chunk of prefill behind them they fit llama.cpp's batch."""
+
+
 class TextState:
     """Keep a model's context in step with the tokens it stands for.
 
@@ -21,7 +25,8 @@ class TextState:
         self._computed: list[int] = []
         self._replay: list[int] = []
         self._checkpoint = -1
-        self._drafted = 0
+        self._known: list[int] = []
+        self._draft: list[int] = []
 
     @property
     def tokens(self) -> list[int]:
@@ -55,7 +60,7 @@ class TextState:
     def keep(self, count: int) -> int:
         """Cut the text down to its first `count` computed tokens; return how many could be kept."""
         self._replay = []
-        if 0 <= self._checkpoint <= count < len(self._computed):
+        if 0 <= self._checkpoint <= count < min(len(self._computed), self._checkpoint + MOST_REPLAYED):
             self._go_back(self._computed[self._checkpoint : count])
         else:
             del self._computed[self.model.keep(min(count, len(self._computed))) :]
@@ -88,8 +93,7 @@ class TextState:
 
         The text grows by `accept`, not before it. Returns False, with everything put back, on a cancel.
         """
-        self._known, self._drafted = list(known), len(draft)
-        self._draft = list(draft)
+        self._known, self._draft = list(known), list(draft)
         if draft:
             self.mark()
         return self._compute([*known, *draft], len(draft) + 1)
@@ -97,7 +101,7 @@ class TextState:
     def accept(self, accepted: int) -> None:
         """Keep the known tokens and the first `accepted` drafted ones of the last `verify`."""
         kept = [*self._replay, *self._known, *self._draft[:accepted]]
-        if accepted == self._drafted:
+        if accepted == len(self._draft):
             self._computed += kept
             self._replay = []
         elif self.model.is_recurrent:

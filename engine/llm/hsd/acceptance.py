@@ -39,6 +39,8 @@ PRIORS: dict[Source, dict[int, Sequence[float]]] = {
 CHANCE_CLASSES = 10
 TYPICAL_CHANCE = 0.7
 """Acceptance of a draft model before it is known: that of a model of a fifth of the target's size."""
+TYPICAL_WEIGHT = 2.0
+"""Observations that it counts for: a stranger is found out soon."""
 PRIOR_WEIGHT = 8.0
 """As many observations as the prior counts for."""
 DECAY = 0.98
@@ -48,10 +50,10 @@ DECAY = 0.98
 class _Rate:
     """A decayed rate that leans on a prior which does not fade."""
 
-    __slots__ = ("_prior", "_right", "_seen")
+    __slots__ = ("_prior", "_right", "_seen", "_weight")
 
-    def __init__(self, prior: float) -> None:
-        self._prior, self._right, self._seen = prior, 0.0, 0.0
+    def __init__(self, prior: float, weight: float = PRIOR_WEIGHT) -> None:
+        self._prior, self._weight, self._right, self._seen = prior, weight, 0.0, 0.0
 
     def observe(self, right: bool) -> None:
         self._right = self._right * DECAY + right
@@ -59,7 +61,7 @@ class _Rate:
 
     @property
     def value(self) -> float:
-        return (self._right + self._prior * PRIOR_WEIGHT) / (self._seen + PRIOR_WEIGHT)
+        return (self._right + self._prior * self._weight) / (self._seen + self._weight)
 
 
 class Acceptance:
@@ -87,7 +89,7 @@ class ByChance:
 
     def __init__(self) -> None:
         self._rates = [_Rate((at + 0.5) / CHANCE_CLASSES) for at in range(CHANCE_CLASSES)]
-        self._mean = _Rate(TYPICAL_CHANCE)
+        self._mean = _Rate(TYPICAL_CHANCE, TYPICAL_WEIGHT)
 
     @property
     def mean(self) -> float:

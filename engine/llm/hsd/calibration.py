@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.llm.backend import BUILD, DECODED, Model
+from engine.llm.backend import BUILD, DECODED, Logits, Model
 from engine.llm.hsd.cost import MOST_EXACT_ROWS, MOST_ROWS, CostCurve, measure
 from engine.llm.protocol import LoadModel
 
@@ -33,10 +33,12 @@ PROBE_WIDTHS = (2, 3, 4, 6, 7, 8, 9, 12, 15, 16, 17, 24, 31, 32, 33, 48, 63)
 """Where kernels change: row blocks of 4, 8, 16, 32, and the tiled attention from 64 on, which is never exact."""
 PROBE_DEPTH = 300
 """Tokens before the probe: beyond 256 the cache is 512 wide, from where on llama.cpp splits it among threads."""
+PROBE_S = 10.0
+"""Longest time of the probe, which only strict mode needs; what is not compared by then is not used."""
 PROBE_CHUNK = 256
-CHECKPOINT_DEPTH = 16
-"""Tokens before the rows that are timed on a recurrent model."""
-FORMAT = 2
+DEPTH = 16
+"""Tokens before the rows that are timed."""
+FORMAT = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +74,9 @@ def calibrate(model: Model, how: LoadModel) -> Calibration:
     # One thread rounds as in plain decoding as long as the attention does; several only do so in strict mode.
     most = min(MOST_EXACT_ROWS if how.strict or model.threads == 1 else MOST_ROWS, model.context_tokens // 2)
     exact = _exact_rows(model, most) if how.strict else most
+    # Behind some text: going back to it is quick, and only the state of a text is copied by a checkpoint.
+    _read_prefix(model, _probe_tokens(model, DEPTH), DEPTH)
     if model.is_recurrent:
-        # Only the state of a text is copied by a checkpoint; and a plain step is measured with one lying by.
-        _read_prefix(model, _probe_tokens(model, CHECKPOINT_DEPTH), CHECKPOINT_DEPTH)
         model.set_checkpoint()
     curve, quiet = measure(lambda rows: _decode_rows(model, rows), BUDGET_S, most)
     model.keep(0)
@@ -99,32 +101,34 @@ def _file(how: LoadModel, threads: int) -> Path:
 
 def _decode_rows(model: Model, rows: int) -> None:
     """Decode some rows as a verification does; of a recurrent model with the checkpoint that it needs."""
-    at = 0
-    if model.is_recurrent:
-        at = CHECKPOINT_DEPTH
-        if rows > 1:
-            model.set_checkpoint()
-    _must_decode(model, _probe_tokens(model, rows), at, rows)
+    if rows > 1 and model.is_recurrent:
+        model.set_checkpoint()
+    _must_decode(model, _probe_tokens(model, rows), DEPTH, rows)
     model.logits(rows - 1)
-    _go_back(model, at)
+    _go_back(model, DEPTH)
 
 
 def _exact_rows(model: Model, most: int) -> int:
-    """Compare batches with single tokens, narrow ones first; stop at the first that differs."""
+    """Compare batches with single tokens, narrow ones first; stop at the first that differs, or when time is up."""
+    ends = time.monotonic() + PROBE_S
     depth = min(PROBE_DEPTH, model.context_tokens - most)
     tokens = _probe_tokens(model, depth + most)
     _read_prefix(model, tokens, depth)
     if model.is_recurrent:
         model.set_checkpoint()
-    single = []
-    for offset in range(most):
-        _must_decode(model, tokens[depth + offset : depth + offset + 1], depth + offset, 1)
-        single.append(model.logits(0).copy())
+    single: list[Logits] = []
     exact = 1
     for rows in (width for width in PROBE_WIDTHS if width <= most):
         _go_back(model, depth)
+        if len(single) > 1:
+            _must_decode(model, tokens[depth : depth + len(single)], depth, 1)
+        for offset in range(len(single), rows):
+            _must_decode(model, tokens[depth + offset : depth + offset + 1], depth + offset, 1)
+            single.append(model.logits(0).copy())
+        _go_back(model, depth)
         _must_decode(model, tokens[depth : depth + rows], depth, rows)
-        if not all(np.array_equal(model.logits(row), single[row]) for row in range(rows)):
+        same = all(np.array_equal(model.logits(row), single[row]) for row in range(rows))
+        if not same or time.monotonic() > ends:
             break
         exact = rows
     model.keep(0)

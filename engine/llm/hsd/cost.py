@@ -21,13 +21,15 @@ MOST_ROWS = 64
 """Widest batch of a verification; beyond, no CPU gains."""
 MOST_EXACT_ROWS = 63
 """From 64 rows on llama.cpp computes attention in tiles: a tenth faster, and rounded otherwise than a single row."""
-WIDTHS = (1, 2, 4, 8, 16, MOST_ROWS, 32, 3, 6, 12, 24, 48, 5, 7, 10, 20)
+WIDTHS = (1, 8, 2, 16, 4, MOST_ROWS, 32, 3, 6, 12, 24, 48, 5, 7, 10, 20)
 """What is measured, the most telling first: where time runs out, the rest is interpolated."""
 STEP = 1.4
 """What a row may cost more than in a narrower batch, just above a width at which a kernel changes; more is noise."""
 ROUNDS = 4
 QUIET = 1.3
 """Middle by fastest time of the single tokens between which the machine counts as quiet."""
+DEAR = 0.02
+"""Share of the budget from which on a single token is not measured again and again."""
 LEARNING_RATE = 0.05
 """Weight of one observed step; the noise of a busy machine averages out over some tens of steps."""
 TRUST = 1.5
@@ -71,8 +73,7 @@ class CostCurve:
 
     def ratios(self, rows: int = MOST_ROWS) -> npt.NDArray[np.float64]:
         """Return C(0) = 0, C(1) = 1, ... C(rows), shape (rows + 1,)."""
-        values = np.interp(np.arange(rows + 1), (0, *self.widths), (0.0, *self.seconds))
-        return values / self.seconds[0]
+        return np.array([0.0, *(self.ratio(count) for count in range(1, rows + 1))])
 
     @classmethod
     def of_ratios(cls, ratios: Mapping[int, float]) -> CostCurve:
@@ -96,8 +97,10 @@ def measure(
     decode(1)  # The first decode touches all memory for the first time.
     times: dict[int, list[float]] = {}
     wanted = list(dict.fromkeys(min(width, most_rows) for width in WIDTHS))
-    # Single tokens are measured between all others: every cost is compared with theirs.
+    # Single tokens are measured between all others, since every cost is compared with theirs; with a slow model once.
     for width in [item for _ in range(ROUNDS) for wider in wanted for item in (1, wider)]:
+        if width == 1 and times and min(times[1]) > DEAR * budget_s:
+            continue
         if times and clock() + _guess(times, width) > ends:
             continue
         begun = clock()
@@ -124,6 +127,8 @@ def observed(curve: CostCurve, rows: int, seconds: float, unit_s: float) -> Cost
     """
     if rows == 1 or unit_s <= 0.0:
         return curve
+    if rows > curve.widest:
+        return CostCurve((*curve.widths, rows), (*curve.seconds, seconds / unit_s * curve.seconds[0]))
     nearest = min(range(1, len(curve.widths)), key=lambda at: abs(curve.widths[at] - rows), default=0)
     if nearest == 0:
         return curve

@@ -25,6 +25,8 @@ CHUNK = 256
 FIRST_PAUSE, LONGEST_PAUSE = 32, 1024
 """Tokens of the answer before an unprofitable draft model is tried again; doubled each time."""
 TRIAL_LENGTH = 3
+TRIAL_SHARE = 0.03
+"""Of the time since the last trial, what reading for the next one may take."""
 HORIZON = 128
 """Tokens of the answer over which reading the prompt must pay."""
 
@@ -71,6 +73,8 @@ class DraftModel:
         self._acceptance = ByChance()
         self._sampler: Sampler | None = None
         self._pause, self._resting = FIRST_PAUSE, 0
+        self._prompt_tokens = self._place = 0
+        self._seconds = 0.0
 
     @property
     def unit(self) -> float:
@@ -108,7 +112,8 @@ class DraftModel:
         unread = len(text) - shared
         reading = self._curve.time(min(unread, CHUNK)) / self._target_unit_s * max(1.0, unread / CHUNK)
         if gain <= max(rival, 0.0):
-            if rival > 0.0 or self._resting < self._pause:
+            # A trial must be cheap against what was said since the last one, what it has to read included.
+            if rival > 0.0 or self._resting < self._pause or reading > TRIAL_SHARE * self._resting:
                 return 0
             # Its rate may have risen since: what it costs to find out is halved at each failure.
             self._pause, self._resting = min(LONGEST_PAUSE, 2 * self._pause), 0
@@ -116,7 +121,7 @@ class DraftModel:
         steps = min(left, HORIZON) / (1.0 + gain)
         if unread > 8 and reading > gain * steps:
             return 0
-        self._pause = FIRST_PAUSE
+        self._pause, self._resting = FIRST_PAUSE, 0
         return min(length, limit)
 
     def draft(
@@ -131,7 +136,8 @@ class DraftModel:
         if unread is None:
             return ModelDraft()
         # A recurrent draft model has its checkpoint at the end of the text: it could not take a part of them back.
-        known = takewhile(lambda token: token < self._model.vocabulary, ngram[:length])
+        # One token less than the draft may have: the draft model adds one of its own.
+        known = takewhile(lambda token: token < self._model.vocabulary, ngram[: length - 1])
         ngram = [] if self._model.is_recurrent else list(known)
         tokens: list[int] = []
         chances: list[float] = []
@@ -164,25 +170,25 @@ class DraftModel:
     def _catch_up(self, text: Sequence[int], cancel: CancelToken) -> Sequence[int] | None:
         """Read all but the last tokens that it has not seen; return the rest, or None if it could not."""
         self._state.keep(min(self._state.shared_with(text), len(text) - 1))
-        while len(text) - self._state.length > CHUNK:
+        # A recurrent one reads all but the last token, so that its checkpoint moves on to the end of the text.
+        rest = 1 if self._model.is_recurrent else CHUNK
+        while len(text) - self._state.length > rest or self._state.replay:
             at = self._state.length
+            chunk = text[at : min(at + CHUNK, len(text) - 1)]
+            self._seconds += self._curve.time(len(chunk) + self._state.replay)
             with self._model.abort_when(cancel):
-                if cancel.cancelled or not self._state.read(text[at : at + CHUNK], outputs=0):
+                if cancel.cancelled or not self._state.read(chunk, outputs=0):
                     return None
-        unread = text[self._state.length :]
-        if self._model.is_recurrent and len(unread) > 1:
-            if not self._state.read(unread[:-1], outputs=0):
-                return None
-            unread = unread[-1:]
-            self._state.mark()
-        return unread
+        self._state.mark()
+        return text[self._state.length :]
 
     def _step(self, known: Sequence[int], ngram: Sequence[int], tokens: list[int], chances: list[float]) -> bool:
         """Compute known tokens and an n-gram draft; append what it says to `tokens`, one of its own last."""
         assert self._sampler is not None
+        rows = self._state.replay + len(known) + len(ngram)
         if not self._state.verify(known, ngram):
             return False
-        self._seconds += self._curve.time(len(known) + len(ngram))
+        self._seconds += self._curve.time(rows)
         agreed = 0
         for row in range(len(ngram) + 1):
             token = self._sampler.look(row, self._place + len(tokens))

@@ -8,7 +8,7 @@ from engine.errors import HolaError
 from engine.llm.backend import Model
 from engine.llm.gguf_header import read_vocabulary
 from engine.llm.hsd.calibration import Calibration, calibrate
-from engine.llm.hsd.cost import MOST_ROWS
+from engine.llm.hsd.cost import MOST_ROWS, CostCurve
 from engine.llm.hsd.draft_model import DraftModel, expected_gain
 from engine.llm.pairing import compatible
 from engine.llm.preflight import preflight
@@ -28,13 +28,14 @@ def open_draft(how: LoadModel, target: Model, measured: Calibration) -> tuple[Dr
     try:
         refused = compatible(read_vocabulary(how.path), read_vocabulary(how.draft))
         if refused:
-            return None, refused
+            return None, f"{how.draft.stem} does not draft for {how.path.stem}: {refused}"
         checked = preflight(how.draft, target.context_tokens, int(free_memory_mb() * 2**20))
-        own = replace(how, path=how.draft, draft=None)
+        # Its own batches need not be exact: the target verifies what it drafts.
+        own = replace(how, path=how.draft, draft=None, strict=False)
         model = Model(checked, own)
+        curve = _measured(model, own)
     except HolaError as exc:
         return None, f"{how.path.stem} answers without its draft model: {exc.sentence}"
-    curve = calibrate(model, own).curve
     unit = curve.time(1) / measured.curve.time(1)
     costs = measured.curve.ratios(min(MOST_ROWS, measured.curve.widest, measured.exact_rows))
     if len(costs) < 3 or expected_gain(BEST_ACCEPTANCE, costs, unit)[0] <= 0:
@@ -44,3 +45,12 @@ def open_draft(how: LoadModel, target: Model, measured: Calibration) -> tuple[Dr
             f"{unit:.2f} of the time that the model itself needs, which is too much to gain."
         )
     return DraftModel(model, curve, measured.curve.time(1), target.vocabulary), ""
+
+
+def _measured(model: Model, how: LoadModel) -> CostCurve:
+    """Return the cost curve of a draft model, which is freed if it can't be measured."""
+    try:
+        return calibrate(model, how).curve
+    except HolaError:
+        model.close()
+        raise

@@ -69,7 +69,7 @@ class Speculation:
 
     def __init__(self, calibration: Calibration, *, recurrent: bool = False, draft: DraftModel | None = None) -> None:
         self._curve = calibration.curve
-        self._most_rows = min(calibration.exact_rows, calibration.curve.widest)
+        self._most_rows = calibration.exact_rows
         self._recurrent = recurrent
         self._draft = draft
         self._outlook = Outlook(self._curve.ratios(self._most_rows))

@@ -349,6 +349,9 @@ def test_unprofitable_draft_model_comes_back_when_its_rate_rises(drafter: DraftM
             break
     assert [pays(drafter, curve) > 0 for _ in range(100)] == [True] * 100
     assert len(drafter.draft(TEXT, (), 4, curve.ratios(), CancelToken()).tokens) > 1
+    # The pauses begin anew: a bad stretch is forgiven.
+    disappoint(drafter)
+    assert len(list(trials(drafter, curve, 200))) >= 2
 
 
 @pytest.mark.parametrize("curve", [FLAT, STEEP])
@@ -368,7 +371,7 @@ def test_unsure_draft_model_costs_next_to_nothing(
         *_, ended = service.handle(Generate(how, (ChatMessage("user", "x"),), GREEDY, 400), CancelToken())
     assert isinstance(ended, Generated)
     assert ended.completion_tokens == 400
-    assert 0 < len(asked)
+    assert len(asked) > 0
     assert ended.speedup_estimate > 0.98
 
 
