@@ -49,6 +49,7 @@ class Header(QWidget):
         """Say which model answers, or how far it is."""
         words = {"loading": f"Loading {model.name}…", "failed": "No model"}.get(model.state, model.name)
         self.model.setText(words)
+        self.model.setToolTip(model.detail)
         self.model.setAccessibleName(f"Language model: {words}")
 
 

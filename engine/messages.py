@@ -250,7 +250,7 @@ class ModelState:
     """What the model calls itself; the file's name until it is loaded."""
     state: Literal["loading", "ready", "failed"]
     detail: str = ""
-    """What went wrong and what to do: one sentence; else empty."""
+    """One sentence: what went wrong and what to do; of a ready model, which one drafts for it or why it can't."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -211,7 +211,7 @@ class LanguageModel:
             self._card, self._error, self._loading = card, error, False
             self._loaded_in = self._child.generation
             if card is not None:
-                self._state = ModelState(card.name, "ready")
+                self._state = ModelState(card.name, "ready", _drafting(card))
             else:
                 self._state = ModelState(self.how.path.stem, "failed", error.sentence if error else "")
             self._settled.set()
@@ -220,3 +220,8 @@ class LanguageModel:
         """Whether native code has not come back long after a cancel."""
         at = self._cancelled_at
         return at is not None and time.monotonic() - at > CANCEL_GRACE_S
+
+
+def _drafting(card: ModelCard) -> str:
+    """Say which model drafts for a loaded one, or why the one that was chosen does not; empty if there is none."""
+    return f"{card.draft} drafts for {card.name}." if card.draft else card.draft_note

@@ -271,3 +271,15 @@ def test_deleted_chat_leaves_nothing_of_its_text_on_disk(tmp_path: Path) -> None
     assert list(folder.iterdir()) == []
     assert [chat.id for chat in engine.history.chats()] == [kept]
     engine.close()
+
+
+def test_refused_draft_model_is_told_with_the_state(tmp_path: Path) -> None:
+    target = write_llama(tmp_path / "Target.gguf", chain("abc"))
+    made = LanguageModel(LoadModel(target, 512, 1), find_draft=lambda: tmp_path / "Gone.gguf")
+    try:
+        made.start()
+        assert made.wait(60.0)
+        assert made.state.state == "ready"
+        assert made.state.detail.startswith("Target answers without its draft model: ")
+    finally:
+        made.close()
