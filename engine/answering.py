@@ -73,6 +73,7 @@ class ModelAnswer:
         self._queue_ms = self._retrieval_ms = self._ttft_ms = 0.0
         self._generated: Generated | None = None
         self._passages: tuple[Passage, ...] = ()
+        self._in_full = ""
 
     def cancel(self) -> None:
         """End the answer soon; safe from any thread."""
@@ -128,6 +129,7 @@ class ModelAnswer:
             settings.system_prompt,
             self._question.max_tokens or settings.max_answer_tokens,
             self._parts.model.count,
+            self._in_full,
         )
         self._passages = prompt.passages
         read = Exchange(self._turn_id, self._question.text, prompt.messages[-1].content, passages=prompt.shown)
@@ -172,6 +174,8 @@ class ModelAnswer:
         begun = time.perf_counter()
         previous = dialogue[-1].question if dialogue else ""
         query = search_query(self._question.text, previous)
+        if query != self._question.text:
+            self._in_full = " ".join(query.split())
         result = self._search_again_after_a_crash(query)
         if not is_near(query, result.passages):
             result = replace(result, passages=())

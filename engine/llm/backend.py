@@ -36,11 +36,11 @@ LOAD_INTO_MEMORY = 0
 FLASH_ATTENTION_ON = 1
 BUILD = f"llama-cpp-python {llama_cpp.__version__}"
 """What a measured cost curve or a saved state depends on."""
-STRICT_VALUES = llama_cpp.GGML_TYPE_Q8_0
-"""Type of V in the cache in strict mode. With keys and values of unlike types llama.cpp neither splits the cache among
+STRICT_KEYS = llama_cpp.GGML_TYPE_Q8_0
+"""Type of K in the cache in strict mode. With keys and values of unlike types llama.cpp neither splits the cache among
 threads for a single row nor computes 64 rows and more in tiles: in attention only these make a batch round apart."""
 STRICT_BLOCK = 32
-"""Values per block of that type: heads of another width keep 16 bits, and the self-check then finds no exact batch."""
+"""Elements per block of that type: heads of another width keep 16 bits, and the self-check finds no exact batch."""
 CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 """llama_token_data."""
 MAIN, CHECKPOINT = 0, 1
@@ -100,9 +100,9 @@ class Model:
         params.n_seq_max = 2 if self.is_recurrent else 1
         params.kv_unified = True
         params.n_outputs_max = OUTPUT_ROWS
-        if how.strict and checked.value_length % STRICT_BLOCK == 0:
-            params.type_v = STRICT_VALUES
-        self.value_type = int(params.type_v)
+        if how.strict and checked.key_length % STRICT_BLOCK == 0:
+            params.type_k = STRICT_KEYS
+        self.key_type = int(params.type_k)
         params.n_threads = params.n_threads_batch = self.threads
         params.flash_attn_type = FLASH_ATTENTION_ON
         params.no_perf = True

@@ -47,8 +47,8 @@ class Preflight:
     weights_bytes: int
     kv_bytes: int
     needed_bytes: int
-    value_length: int
-    """Width of a value head."""
+    key_length: int
+    """Width of a key head."""
 
 
 def preflight(path: Path, context_tokens: int, free_bytes: int) -> Preflight:

@@ -66,7 +66,7 @@ class _Loaded:
         self.template_tokens = self._measure_template()
 
     def _open_snapshots(self, how: LoadModel) -> Snapshots:
-        key = f"{fingerprint(how, 0)} {self.model.context_tokens} {self.model.value_type}"
+        key = f"{fingerprint(how, 0)} {self.model.context_tokens} {self.model.key_type}"
         limit = min(MEMORY_LIMIT_BYTES, int(free_memory_mb() * 2**20 * SNAPSHOT_SHARE))
         return Snapshots(key, how.snapshots, limit, exact=self.model.is_recurrent)
 

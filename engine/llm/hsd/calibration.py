@@ -38,7 +38,7 @@ PROBE_S = 10.0
 PROBE_CHUNK = 256
 DEPTH = 16
 """Tokens before the rows that are timed."""
-FORMAT = 3
+FORMAT = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +81,8 @@ def calibrate(model: Model, how: LoadModel) -> Calibration:
     curve, quiet = measure(lambda rows: _decode_rows(model, rows), BUDGET_S, most)
     model.keep(0)
     made = Calibration(curve, exact)
-    # What was measured on a busy machine serves for now, and is measured again at the next load.
-    if file is not None and quiet:
+    # What was measured on a busy machine serves for now, and is measured again at the next load; the probe takes longer.
+    if file is not None and (quiet or how.strict):
         _save(file, made)
     return made
 
