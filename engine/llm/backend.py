@@ -227,7 +227,10 @@ class Model:
     def logits(self, row: int) -> Logits:
         """Return llama.cpp's own logits of an output row, shape (vocabulary,); valid until the next decode."""
         pointer = llama_cpp.llama_get_logits_ith(self._context, self._first_output + row)
-        return np.ctypeslib.as_array(pointer, (self.vocabulary,))
+        # numpy's own way from a ctypes pointer takes as long as all the rest of a greedy choice.
+        values: Any = (ctypes.c_float * self.vocabulary).from_address(ctypes.addressof(pointer.contents))
+        logits: Logits = np.frombuffer(values, np.float32)
+        return logits
 
     def keep(self, count: int) -> int:
         """Forget all tokens after the first `count`; return how many are kept (0 where a part can't be forgotten)."""

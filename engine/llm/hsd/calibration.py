@@ -27,7 +27,7 @@ __all__ = ["Calibration", "calibrate", "fingerprint", "forget"]
 
 logger = logging.getLogger(__name__)
 
-BUDGET_S = 1.6
+BUDGET_S = 1.8
 """Of the two seconds that the first load of a model may take longer."""
 PROBE_WIDTHS = (2, 3, 4, 6, 7, 8, 9, 12, 15, 16, 17, 24, 31, 32, 33, 48, 63)
 """Where kernels change: row blocks of 4, 8, 16, 32, and the tiled attention from 64 on, which is never exact."""
@@ -81,7 +81,7 @@ def calibrate(model: Model, how: LoadModel) -> Calibration:
     curve, quiet = measure(lambda rows: _decode_rows(model, rows), BUDGET_S, most)
     model.keep(0)
     made = Calibration(curve, exact)
-    # What was measured on a busy machine serves for now, and is measured again at the next load; the probe takes longer.
+    # What a busy machine gave serves for now, and is measured again at the next load, unless the probe made it long.
     if file is not None and (quiet or how.strict):
         _save(file, made)
     return made

@@ -15,7 +15,7 @@ __all__ = ["AGREED", "LONGEST_MATCH", "MATCH_LENGTHS", "MIXED", "SINGLE", "Match
 
 Source = Literal["prompt", "answer", "resumed"]
 
-MATCH_LENGTHS = (12, 8, 6, 5, 4, 3, 2, 1)
+MATCH_LENGTHS = (8, 5, 3, 2, 1)
 """Lengths of the n-grams that are indexed; what is found is then extended backwards to its true length."""
 LONGEST_MATCH = 64
 """Matches are told apart up to this length."""

@@ -133,8 +133,8 @@ def test_curve_comes_to_what_is_observed(factor: float, unit_s: float) -> None:
 
 def test_single_disturbance_hardly_counts() -> None:
     disturbed = observed(STEPPED, 8, 1000.0, 1.0)
-    assert disturbed.ratio(8) / STEPPED.ratio(8) < 1.05
-    assert observed(STEPPED, 8, 0.0, 1.0).ratio(8) / STEPPED.ratio(8) > 0.95
+    assert disturbed.ratio(8) / STEPPED.ratio(8) < 1.1
+    assert observed(STEPPED, 8, 0.0, 1.0).ratio(8) / STEPPED.ratio(8) > 0.9
 
 
 def test_single_tokens_and_unknown_units_teach_nothing() -> None:
