@@ -305,7 +305,7 @@ def test_chooser_is_near_the_best_speed_for_any_rates(curve: CostCurve) -> None:
 
 
 def test_drafting_pays_where_batches_are_cheap() -> None:
-    for name, least in (("stepped", 1.1), ("flat to 8", 2.5), ("linear", 0.99)):
+    for name, least in (("stepped", 1.1), ("flat to 8", 1.8), ("linear", 0.99)):
         outlook = Outlook(costs_of(CURVES[name]))
         machine = Machine(Acceptance().hazards("prompt", AGREED), outlook.costs, 1.0)
         speed = machine.speed(policy_of_outlook(outlook, "prompt", AGREED))
