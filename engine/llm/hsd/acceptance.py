@@ -24,19 +24,19 @@ CLASSES = np.searchsorted(LENGTHS, np.arange(1, LONGEST_MATCH + 1), side="right"
 """Class of each match length from 1 on."""
 PRIORS: dict[Source, dict[int, Sequence[float]]] = {
     "prompt": {
-        MIXED: (0.076, 0.155, 0.205, 0.268, 0.401, 0.505, 0.622, 0.757, 0.863, 0.912, 0.947, 0.964),
-        SINGLE: (0.176, 0.354, 0.585, 0.635, 0.687, 0.757, 0.801, 0.879, 0.929, 0.955, 0.964, 0.973),
-        AGREED: (0.310, 0.622, 0.742, 0.801, 0.832, 0.863, 0.896, 0.947, 0.964, 0.973, 0.973, 0.973),
+        MIXED: (0.076, 0.155, 0.205, 0.268, 0.401, 0.505, 0.622, 0.850, 0.920, 0.950, 0.970, 0.980),
+        SINGLE: (0.176, 0.354, 0.585, 0.635, 0.687, 0.757, 0.801, 0.930, 0.960, 0.975, 0.980, 0.985),
+        AGREED: (0.310, 0.622, 0.742, 0.801, 0.832, 0.863, 0.896, 0.970, 0.980, 0.985, 0.985, 0.985),
     },
     "answer": {
-        MIXED: (0.076, 0.155, 0.205, 0.268, 0.401, 0.505, 0.622, 0.757, 0.863, 0.912, 0.947, 0.964),
-        SINGLE: (0.134, 0.310, 0.452, 0.538, 0.610, 0.687, 0.771, 0.863, 0.929, 0.955, 0.964, 0.973),
-        AGREED: (0.310, 0.585, 0.714, 0.771, 0.832, 0.879, 0.929, 0.964, 0.973, 0.973, 0.973, 0.973),
+        MIXED: (0.076, 0.155, 0.205, 0.268, 0.401, 0.505, 0.622, 0.850, 0.920, 0.950, 0.970, 0.980),
+        SINGLE: (0.134, 0.310, 0.452, 0.538, 0.610, 0.687, 0.771, 0.920, 0.960, 0.975, 0.980, 0.985),
+        AGREED: (0.310, 0.585, 0.714, 0.771, 0.832, 0.879, 0.929, 0.980, 0.985, 0.985, 0.985, 0.985),
     },
-    "resumed": {SINGLE: (0.310, 0.757, 0.801, 0.801, 0.801, 0.832, 0.863, 0.896, 0.929, 0.955, 0.964, 0.973)},
+    "resumed": {SINGLE: (0.310, 0.757, 0.801, 0.801, 0.801, 0.832, 0.863, 0.940, 0.960, 0.975, 0.980, 0.985)},
 }
-"""What is believed before anything is seen: rates of the bundled model over answers of all kinds, smoothed, their odds
-nearly halved. To believe too little costs next to nothing, since every token is learned from whether drafted or not."""
+"""What is believed before anything is seen: rates of the bundled model over answers of all kinds, smoothed; below 13
+tokens their odds are nearly halved. To believe too little costs little: every token is learned from, drafted or not."""
 CHANCE_CLASSES = 10
 TYPICAL_CHANCE = 0.7
 """Acceptance of a draft model before it is known: that of a model of a fifth of the target's size."""
