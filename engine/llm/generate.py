@@ -114,8 +114,8 @@ class Session:
             said, accepted = [sampler.draw(0)], 0
             while True:
                 self.last[1].extend(said)
-                for token in said if draft_limit else ():
-                    drafter.append(token)
+                if draft_limit:
+                    speculation.follow(drafter, said)
                 yield from answer.say(said, accepted, self._model)
                 limit = min(draft_limit, answer.left - 1, state.room - 1)
                 if answer.ended or cancel.cancelled or limit < 0:

@@ -26,13 +26,15 @@ WIDTHS = (1, 8, 2, 16, 4, MOST_ROWS, 32, 3, 6, 12, 24, 48, 5, 7, 10, 20)
 STEP = 1.4
 """What a row may cost more than in a narrower batch, just above a width at which a kernel changes; more is noise."""
 ROUNDS = 4
+MORE_ROUNDS = 16
+"""How often what still looks like noise then is measured again, where time is left."""
 QUIET = 1.3
 """Middle by fastest time of the single tokens between which the machine counts as quiet."""
 WARM_UP_SHARE = 0.2
 """Of the budget, what decoding the widest batch once without timing it may take."""
 DEAR = 0.02
 """Share of the budget from which on a single token is not measured again and again."""
-LEARNING_RATE = 0.15
+LEARNING_RATE = 0.09
 """Weight of one observed step: the curve was measured behind a short text; ten steps bring it to the present one."""
 TRUST = 1.5
 """A step that took this many times what was expected is a disturbance and counts no more than that."""
@@ -103,18 +105,26 @@ def measure(
         decode(most_rows)
     times: dict[int, list[float]] = {}
     wanted = list(dict.fromkeys(min(width, most_rows) for width in WIDTHS))
-    # Single tokens are measured between all others, since every cost is compared with theirs; with a slow model once.
-    for width in [item for _ in range(ROUNDS) for wider in wanted for item in (1, wider)]:
-        if width == 1 and times and min(times[1]) > DEAR * budget_s:
-            continue
+
+    def take(width: int) -> None:
         if times and clock() + _guess(times, width) > ends:
-            continue
+            return
         begun = clock()
         decode(width)
         times.setdefault(width, []).append(clock() - begun)
-    widths = tuple(sorted(times))
+
+    # Single tokens are measured between all others, since every cost is compared with theirs; with a slow model once.
+    for width in [item for _ in range(ROUNDS) for wider in wanted for item in (1, wider)]:
+        if not (width == 1 and times and min(times[1]) > DEAR * budget_s):
+            take(width)
+    for _ in range(MORE_ROUNDS):
+        fastest = {width: min(times[width]) for width in sorted(times)}
+        for width, sound in zip(fastest, _without_bursts(fastest), strict=True):
+            if fastest[width] > sound:
+                take(width)
+    fastest = {width: min(times[width]) for width in sorted(times)}
     quiet = statistics.median(times[1]) <= QUIET * min(times[1])
-    return CostCurve(widths, _without_bursts({width: min(times[width]) for width in widths})), quiet
+    return CostCurve(tuple(fastest), _without_bursts(fastest)), quiet
 
 
 def _without_bursts(seconds: Mapping[int, float]) -> tuple[float, ...]:

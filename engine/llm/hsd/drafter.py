@@ -112,6 +112,13 @@ class NgramDrafter:
         self._index.append(token, max(self._matches, key=lambda match: match.length, default=None))
         self._matches = self._index.matches()
 
+    def skim(self, tokens: Sequence[int]) -> None:
+        """Take in several tokens, and learn from the first one only: a fifth of the work."""
+        self.append(tokens[0])
+        for token in tokens[1:]:
+            self._index.append(token)
+        self._matches = self._index.matches()
+
     def likely(self, count: int) -> list[int]:
         """Return how the longest match goes on, as far as it is likely right, for a draft model to screen."""
         longest = max(self._matches, key=lambda match: match.length, default=None)

@@ -22,6 +22,12 @@ DISTURBED = 0.7
 """Share of the measured time of a single token below which the measurement is not believed any more."""
 MOST_REPLAYED = 8
 """Rows to read again from which on a recurrent model commits them by a plain step, before they pile up."""
+FAST_S = 0.002
+"""A single token below which following the text at every token, about 0.1 ms, would be felt at once."""
+LOOK_EVERY = 32
+"""Tokens between two looks at the text of so fast a model, unless the last draft was of use."""
+RESTS_AFTER, REST_LOOKS = 48, 4
+"""Tokens without a useful draft after which any model looks at every fourth token only: four at once cost half."""
 REDO_ROWS = 8
 """Where the slope of the cost curve is taken for rows that are read again."""
 
@@ -76,6 +82,10 @@ class Speculation:
         self._measured_s = self._curve.time(1)
         self._unit_s = 0.0
         self._unit_age = UNIT_AGE
+        self._idle = 0
+        """Tokens since a draft was of use."""
+        self._unread: list[int] = []
+        """Tokens that the drafter has not followed yet."""
 
     @property
     def curve(self) -> CostCurve:
@@ -84,6 +94,8 @@ class Speculation:
 
     def begin(self, prompt: Sequence[int], sampling: Sampling) -> NgramDrafter:
         """Begin an answer to a prompt."""
+        self._idle = 0
+        self._unread.clear()
         if self._draft is not None:
             self._draft.begin(len(prompt), sampling)
         return NgramDrafter(prompt, self._outlook)
@@ -98,6 +110,18 @@ class Speculation:
         if self._draft is not None:
             self._draft.close()
 
+    def follow(self, drafter: NgramDrafter, said: Sequence[int]) -> None:
+        """Let the drafter follow what was said: at every token, or several at once where looking is dear."""
+        self._unread.extend(said)
+        if len(self._unread) < self._look_every:
+            return
+        if len(self._unread) >= LOOK_EVERY:
+            drafter.skim(self._unread)
+        else:
+            for token in self._unread:
+                drafter.append(token)
+        self._unread.clear()
+
     def propose(self, drafter: NgramDrafter, limit: int, left: int, replay: int, cancel: CancelToken) -> Proposal:
         """Return what to verify next: at most `limit` tokens, while `left` may still be said.
 
@@ -105,6 +129,8 @@ class Speculation:
         propose reaches the target only as far as the draft model agrees.
         """
         if limit < 1 or replay > MOST_REPLAYED:
+            return Proposal()
+        if self._unread:
             return Proposal()
         ngram, gain = drafter.propose(limit, replay=replay, redo=self._redo if self._recurrent else 0.0)
         if self._draft is None or replay:
@@ -129,6 +155,7 @@ class Speculation:
         account.spent += self._curve.ratio(rows) + (made.cost if made is not None else 0.0)
         account.by_ngram |= drafted > 0 and (made is None or made.screened > 0)
         account.by_model |= drafted > 0 and made is not None
+        self._idle = 0 if accepted else self._idle + len(said)
         if self._draft is not None and made is None:
             self._draft.rest(len(said))
         elif self._draft is not None and made is not None:
@@ -143,6 +170,13 @@ class Speculation:
             self._unit_age += 1
             self._curve = observed(self._curve, rows, seconds, self._unit_s)
             self._outlook.costs = self._curve.ratios(self._most_rows)
+
+    @property
+    def _look_every(self) -> int:
+        """Tokens between two looks at the text: a look costs the same, whatever a token does."""
+        if self._idle and (self._unit_s or self._measured_s) < FAST_S:
+            return LOOK_EVERY
+        return REST_LOOKS if self._idle >= RESTS_AFTER else 1
 
     @property
     def was_disturbed(self) -> bool:

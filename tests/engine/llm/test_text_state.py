@@ -14,7 +14,7 @@ from engine.llm.backend import Logits, Model
 from engine.llm.preflight import preflight
 from engine.llm.protocol import LoadModel
 from engine.llm.text_state import TextState, common_prefix
-from engine.service import CancelToken
+from tests.engine.llm.cancelling import CancelledMidway
 from tests.gguf_builder import write_llama
 from tests.hybrid_builder import write_falcon_h1, write_mamba2
 
@@ -87,22 +87,6 @@ def assert_goes_on_as_fresh(state: TextState, fresh: Model, text: Sequence[int])
         assert_close(read_next(state, token), wanted)
         token = int(wanted.argmax())
     assert state.tokens == anew.tokens
-
-
-class CancelledMidway(CancelToken):
-    """Is cancelled after it was asked a number of times: once per node of the graph."""
-
-    def __init__(self, looks: int) -> None:
-        self._left = looks
-
-    @property
-    def cancelled(self) -> bool:
-        self._left -= 1
-        return self._left < 0
-
-    @cancelled.setter
-    def cancelled(self, value: bool) -> None:
-        raise NotImplementedError
 
 
 class Walk:

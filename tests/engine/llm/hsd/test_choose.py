@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from engine.llm.hsd.acceptance import PRIORS, Acceptance
+from engine.llm.hsd.acceptance import CLASSES, PRIORS, Acceptance
 from engine.llm.hsd.choose import Choice, Option, choose, worth
 from engine.llm.hsd.cost import MOST_ROWS, CostCurve
 from engine.llm.hsd.drafter import Outlook
@@ -304,9 +304,13 @@ def test_chooser_is_near_the_best_speed_for_any_rates(curve: CostCurve) -> None:
         assert speed >= 0.98
 
 
+MEASURED = np.array([0.45, 0.75, 0.84, 0.88, 0.90, 0.92, 0.94, 0.97, 0.98, 0.985, 0.985, 0.985])
+
+
 def test_drafting_pays_where_batches_are_cheap() -> None:
-    for name, least in (("stepped", 1.1), ("flat to 8", 1.8), ("linear", 0.99)):
+    for name, least in (("stepped", 1.2), ("flat to 8", 2.5), ("linear", 0.99)):
         outlook = Outlook(costs_of(CURVES[name]))
-        machine = Machine(Acceptance().hazards("prompt", AGREED), outlook.costs, 1.0)
+        # A text that copies as the bundled model was measured to, which the first beliefs of the outlook fall short of.
+        machine = Machine(MEASURED[CLASSES], outlook.costs, 1.0)
         speed = machine.speed(policy_of_outlook(outlook, "prompt", AGREED))
         assert speed > least, (name, speed)

@@ -74,9 +74,9 @@ def test_busy_machine_is_told_from_a_quiet_one(disturbed: float) -> None:
     machine = Machine(lambda rows: 0.001 * rows * (3.0 if dice.random() < disturbed else 1.0))
     curve, quiet = measure(machine.decode, 1000.0, clock=machine.clock)
     assert quiet == (disturbed < 0.5)
-    bound = STEP if disturbed < 0.5 else 3.0
-    for width, seconds in zip(curve.widths, curve.seconds, strict=True):
-        assert 0.000999 * width <= seconds <= 0.001001 * width * bound
+    # Only the narrowest batch has none below it by which it could be corrected.
+    wider = [(width, seconds) for width, seconds in zip(curve.widths, curve.seconds, strict=True) if width != 2]
+    assert [seconds for _, seconds in wider] == pytest.approx([0.001 * width for width, _ in wider], rel=0.11)
 
 
 def test_no_batch_is_wider_than_asked() -> None:
@@ -133,8 +133,8 @@ def test_curve_comes_to_what_is_observed(factor: float, unit_s: float) -> None:
 
 def test_single_disturbance_hardly_counts() -> None:
     disturbed = observed(STEPPED, 8, 1000.0, 1.0)
-    assert disturbed.ratio(8) / STEPPED.ratio(8) < 1.1
-    assert observed(STEPPED, 8, 0.0, 1.0).ratio(8) / STEPPED.ratio(8) > 0.9
+    assert disturbed.ratio(8) / STEPPED.ratio(8) < 1.05
+    assert observed(STEPPED, 8, 0.0, 1.0).ratio(8) / STEPPED.ratio(8) > 0.95
 
 
 def test_single_tokens_and_unknown_units_teach_nothing() -> None:

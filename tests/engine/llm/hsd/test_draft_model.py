@@ -23,6 +23,7 @@ from engine.llm.protocol import Generate, Generated, LoadModel, TextDelta
 from engine.llm.service import ModelService
 from engine.messages import ChatMessage, Sampling
 from engine.service import CancelToken
+from tests.engine.llm.cancelling import CancelledMidway
 from tests.gguf_builder import byte_vocabulary, write_llama
 from tests.hybrid_builder import write_falcon_h1
 
@@ -298,22 +299,6 @@ def test_cancelled_reading_leaves_a_draft_model_that_goes_on(
     draft_from(drafter, text[:20])
     assert draft_from(drafter, text, cancel=CancelledMidway(looks)) == ()
     assert draft_from(drafter, text) == draft_from(fresh, text) != ()
-
-
-class CancelledMidway(CancelToken):
-    """Is cancelled after it was asked a number of times: once per node of the graph."""
-
-    def __init__(self, looks: int) -> None:
-        self._left = looks
-
-    @property
-    def cancelled(self) -> bool:
-        self._left -= 1
-        return self._left < 0
-
-    @cancelled.setter
-    def cancelled(self, value: bool) -> None:
-        raise NotImplementedError
 
 
 @pytest.mark.parametrize("name", ["llama", "hybrid"])
