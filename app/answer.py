@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QPlainTextEdit, QTextEdit, QVBoxLayout, QWidget
 
-from app.drafts import Trace
+from app.drafts import drafted_marks
 from app.markdown import Block, parse_blocks
+from app.marks import Mark, Marks, Trace
 from app.textview import CodeView, TextView
 from app.theme import Theme
 
@@ -27,27 +28,33 @@ class AnswerBody(QWidget):
         self._layout.setContentsMargins(0, 0, 0, 0)
         self._layout.setSpacing(8)
         self._final = ""
+        self._findings: tuple[Mark, ...] = ()
         self._open_prose: tuple[TextView, tuple[int, bool]] | None = None
         self._open_code: CodeView | None = None
+        self._spare: list[TextView | CodeView] = []
         self.segments: list[TextView | CodeView] = []
         self.rendered_blocks = 0
         """How many blocks have been laid out, for tests."""
 
-    def set_text(self, text: str, *, final: bool, drafted: Sequence[int] = ()) -> None:
+    def set_text(self, text: str, *, final: bool, drafted: Sequence[int] = (), findings: Sequence[Mark] = ()) -> None:
         """Show the text; if it goes on from the one before, only its last block is laid out.
 
-        `drafted` are the edges of the words to tint (see `Drafts`), as offsets in the text.
+        `drafted` are the edges of the words to tint (see `Drafts`), `findings` the marks of the review; both count
+        characters of the text.
         """
-        if not text.startswith(self._final):
-            self.clear()
+        if not text.startswith(self._final) or tuple(findings) != self._findings:
+            self._begin_anew()
+        self._findings = tuple(findings)
+        marks = Marks((*drafted_marks(drafted), *findings))
         tail = text[len(self._final) :]
         blocks = parse_blocks(tail)
         self._undo_open(keep_code=bool(blocks) and blocks[0].kind == "code")
         for index, block in enumerate(blocks):
-            trace = Trace(text, drafted, len(self._final) + block.start) if drafted else None
+            trace = Trace(text, marks, len(self._final) + block.start) if marks else None
             self._append(block, trace, final=final or index + 1 < len(blocks))
         if blocks:
             self._final += tail if final else tail[: blocks[-1].start]
+        self._drop_spare()
         self.set_caret(not final)
 
     def set_caret(self, shown: bool) -> None:
@@ -62,25 +69,28 @@ class AnswerBody(QWidget):
 
     def clear(self) -> None:
         """Begin anew."""
-        for segment in self.segments:
-            self._drop(segment)
-        self.segments.clear()
+        self._begin_anew()
+        self._drop_spare()
+
+    def _begin_anew(self) -> None:
+        """Forget the text but keep its views: they have their width, so that nothing jumps when it is replaced."""
+        self._spare, self.segments = self.segments, []
         self._final, self._open_prose, self._open_code = "", None, None
+
+    def _drop_spare(self) -> None:
+        for view in self._spare:
+            self._drop(view)
+        self._spare.clear()
 
     def _append(self, block: Block, trace: Trace | None, *, final: bool) -> None:
         self.rendered_blocks += 1
         if block.kind == "code":
-            view = self._open_code or self._add(CodeView(self._theme))
-            assert isinstance(view, CodeView)
-            if trace is not None:
-                trace.pass_over(block.tokens[0].info)
-            runs = trace.take_lines(block.text) if trace is not None else [(block.text, False)]
-            view.set_code(runs, block.language, final=final)
+            view = self._open_code or self._code()
+            view.set_code(_runs(block, trace), block.language, final=final)
             self._open_code = None if final else view
             return
         last = self.segments[-1] if self.segments else None
-        prose = last if isinstance(last, TextView) else self._add(self._new_prose())
-        assert isinstance(prose, TextView)
+        prose = last if isinstance(last, TextView) else self._prose()
         self._open_prose = None if final else (prose, prose.writer.mark)
         prose.writer.write(block.tokens, trace)
 
@@ -97,13 +107,26 @@ class AnswerBody(QWidget):
             self._drop(self._open_code)
             self._open_code = None
 
-    def _new_prose(self) -> TextView:
-        view = TextView(self._theme, "Answer")
-        view.link_clicked.connect(self.link_clicked)
+    def _prose(self) -> TextView:
+        """Append a view of prose, if possible one that is there already."""
+        if self._spare and isinstance(view := self._spare[0], TextView):
+            del self._spare[0]
+            view.restart()
+        else:
+            view = TextView(self._theme, "Answer")
+            view.link_clicked.connect(self.link_clicked)
+            self._layout.insertWidget(len(self.segments), view)
+        self.segments.append(view)
         return view
 
-    def _add(self, view: TextView | CodeView) -> TextView | CodeView:
-        self._layout.addWidget(view)
+    def _code(self) -> CodeView:
+        """Append a view of code, if possible one that is there already."""
+        if self._spare and isinstance(view := self._spare[0], CodeView):
+            del self._spare[0]
+            view.restart()
+        else:
+            view = CodeView(self._theme)
+            self._layout.insertWidget(len(self.segments), view)
         self.segments.append(view)
         return view
 
@@ -111,3 +134,11 @@ class AnswerBody(QWidget):
         self._layout.removeWidget(view)
         view.hide()
         view.deleteLater()
+
+
+def _runs(block: Block, trace: Trace | None) -> list[tuple[str, bool]]:
+    """Return a block of code as runs that were drafted ahead or not; the review marks no code."""
+    if trace is None:
+        return [(block.text, False)]
+    trace.pass_over(block.tokens[0].info)
+    return [(run, any(mark.kind == "drafted" for mark in marks)) for run, marks in trace.take_lines(block.text)]

@@ -42,10 +42,17 @@ def decode(config: EngineConfig) -> dict[str, Any]:
 
 
 def print_figures(name: str, result: dict[str, Any]) -> None:
-    """Print what a bench measured: one table, or several for `decode`."""
+    """Print what a bench measured: one table, several for `decode`; where ways are compared, a row for each."""
     if name == "decode":
         _print_decode(result)
         return
+    ways = {key: value for key, value in result.items() if isinstance(value, dict)}
+    if ways:
+        figures = list(next(iter(ways.values())))
+        compared = [(way, *(_number(each[figure], 3) for figure in figures)) for way, each in ways.items()]
+        console.print_table(f"hola bench {name}", ("", *figures), compared)
+        console.say()
+        result = {key: value for key, value in result.items() if key not in ways}
     rows = [(key, f"{value:,.1f}" if isinstance(value, float) else str(value)) for key, value in result.items()]
     console.print_table(f"hola bench {name}", ("figure", "value"), rows)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
@@ -16,24 +16,19 @@ import typer
 
 from app import __version__, console
 from app.bench_decode import print_figures, with_model
+from app.cli_ask import answer_json, listen, print_notes
+from app.cli_bench import BENCHES, Given
 from app.cli_models import models_commands
 from app.paths import engine_config
 from engine.errors import LibraryError, ModelError, SettingsError
 from engine.messages import (
-    Citation,
-    Delta,
     Document,
     DocumentChanged,
     DocumentStatus,
-    Event,
-    Finished,
     IndexEvent,
     IndexFinished,
     IndexProgress,
-    Progress,
     Question,
-    Sources,
-    Started,
 )
 
 if TYPE_CHECKING:
@@ -183,79 +178,24 @@ def ask(
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="What you want to know, in quotes.")],
     as_json: AsJson = False,
     no_documents: Annotated[bool, typer.Option("--no-documents", help="Answer without the library.")] = False,
+    documents_only: Annotated[
+        bool, typer.Option("--documents-only", help="Answer from the library alone, or say that it holds no answer.")
+    ] = False,
 ) -> None:
     """Answer a question, with the places in your documents that support the answer."""
     if not question.strip():
         raise typer.BadParameter("the question is empty", param_hint="QUESTION")
+    if no_documents and documents_only:
+        raise typer.BadParameter("it contradicts --no-documents: leave one of them out", param_hint="--documents-only")
+    asked = Question(question, use_documents=not no_documents, documents_only=documents_only)
     with console.reporting(), open_engine() as engine:
-        route, finished, searched = listen(
-            engine.ask(Question(question, use_documents=not no_documents)), shown=not as_json
-        )
+        heard = listen(engine.ask(asked), shown=not as_json)
         if as_json:
-            console.print_json(answer_json(question, route, finished))
+            console.print_json(answer_json(question, heard))
         else:
-            print_sources(finished.citations)
-            if searched and not finished.citations:
-                console.say("Nothing in your documents backs this answer.")
-        if finished.reason == "failed":
+            print_notes(heard)
+        if heard.finished.reason == "failed":
             raise ModelError("The answer broke off: ask again, or run `hola doctor`.")
-
-
-def listen(events: Iterator[Event], *, shown: bool) -> tuple[str, Finished, bool]:
-    """Print an answer as it comes; return its route, its end, and whether the library was searched for it."""
-    route, streamed, searched = "", "", False
-    finished: Finished | None = None
-    with contextlib.closing(cast("Generator[Event]", events)), console.waiting(shown) as status:
-        for event in events:
-            if isinstance(event, Started):
-                route = event.route
-            elif isinstance(event, Sources):
-                searched = True
-            elif isinstance(event, Progress) and not streamed:
-                status.update(f"{event.stage} ...")
-            elif isinstance(event, Delta):
-                status.stop()
-                streamed += event.text
-                if shown:
-                    console.say(event.text, end="")
-            elif isinstance(event, Finished):
-                finished = event
-    if finished is None:
-        raise ModelError("The answer ended before its time: ask again, or run `hola doctor`.")
-    if shown:
-        reviewed = finished.answer.strip() != streamed.strip()
-        console.say(f"\n\nAfter review:\n{finished.answer}" if reviewed else "")
-    return route, finished, searched
-
-
-def print_sources(citations: Iterable[Citation]) -> None:
-    """Print "[1] file, page n" with the words that support the answer, each source once."""
-    lines = dict.fromkeys(
-        f"[{citation.number}] {Path(citation.path).name}"
-        + (f", page {citation.page}" if citation.page else "")
-        + f': "{" ".join(citation.snippet.split())}"'
-        for citation in citations
-    )
-    if lines:
-        console.say()
-    for line in lines:
-        console.say(line)
-
-
-def answer_json(question: str, route: str, finished: Finished) -> dict[str, Any]:
-    """Return an answer as the JSON output has it."""
-    citations = []
-    for citation in finished.citations:
-        place = asdict(citation)
-        citations.append({"file": place.pop("path"), **place})
-    return {
-        "question": question,
-        "answer": finished.answer,
-        "route": route,
-        "reason": finished.reason,
-        "citations": citations,
-        "metrics": asdict(finished.metrics),
-    }
 
 
 # ---------------------------------------------------------------- library
@@ -331,50 +271,32 @@ def doctor(as_json: AsJson = False) -> None:
             raise typer.Exit(1)
 
 
-def benches() -> dict[str, Callable[[EngineConfig, Path | None], dict[str, Any]]]:
-    """Return every bench by its name."""
-
-    def startup(config: EngineConfig, data: Path | None) -> dict[str, Any]:
-        from app.bench import startup
-
-        return startup()
-
-    def responsiveness(config: EngineConfig, data: Path | None) -> dict[str, Any]:
-        from app.bench_window import responsiveness
-
-        return responsiveness()
-
-    def indexing(config: EngineConfig, data: Path | None) -> dict[str, Any]:
-        from engine.bench import index
-
-        return dict(index.run(config, data))
-
-    def search(config: EngineConfig, data: Path | None) -> dict[str, Any]:
-        from engine.bench import search
-
-        return dict(search.run(config))
-
-    def decode(config: EngineConfig, data: Path | None) -> dict[str, Any]:
-        from app.bench_decode import decode
-
-        return decode(config)
-
-    return {"decode": decode, "startup": startup, "index": indexing, "search": search, "responsiveness": responsiveness}
-
-
 @app.command()
 def bench(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="startup, responsiveness, index, search or decode.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help=f"{', '.join(BENCHES)}.")],
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there.")] = None,
-    data: Annotated[Path | None, typer.Option("--data", metavar="FOLDER", help="Documents for `index`.")] = None,
-    model: Annotated[Path | None, typer.Option("--model", metavar="FILE", help="GGUF model for `decode`.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", metavar="PATH", help="Documents for `index`; questions (JSONL) for `rag` and `answers`."
+        ),
+    ] = None,
+    model: Annotated[
+        Path | None, typer.Option("--model", metavar="FILE", help="GGUF model for `decode` and `answers`.")
+    ] = None,
+    books: Annotated[
+        Path | None, typer.Option("--books", metavar="DIR", help="Markdown files among which `rag` has to find.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Ask so many questions at most.")] = None,
+    held_out: Annotated[
+        bool, typer.Option("--held-out", help="Ask only what the weights of `rag` were not learned from.")
+    ] = False,
 ) -> None:
     """Measure Hola on this machine."""
-    known = benches()
-    if name not in known:
-        raise typer.BadParameter(f"choose one of {', '.join(known)}", param_hint="NAME")
+    if name not in BENCHES:
+        raise typer.BadParameter(f"choose one of {', '.join(BENCHES)}", param_hint="NAME")
     with console.reporting():
-        result = known[name](with_model(configure(), model), data)
+        result = BENCHES[name](with_model(configure(), model), Given(data, books, limit, held_out))
         print_figures(name, result)
         if json_file is not None:
             console.write_json(json_file, result)

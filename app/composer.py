@@ -10,11 +10,12 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPlainTextEdit, QVBox
 
 from app.theme import Theme
 from app.transcript import measure
-from app.widgets import IconButton
+from app.widgets import IconButton, TickBox
 
 __all__ = ["Composer"]
 
 _MAX_LINES = 8
+_DOCUMENTS_ONLY_TIP = "Answer from your documents alone, and say so where they don't hold the answer"
 
 
 class _Edit(QPlainTextEdit):
@@ -77,6 +78,7 @@ class Composer(QWidget):
     stop_requested = Signal()
     add_requested = Signal()
     edit_cancelled = Signal()
+    documents_only_changed = Signal(bool)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -96,6 +98,17 @@ class Composer(QWidget):
         self._note.setProperty("role", "caption")
         self._note.setWordWrap(True)
         self._note.hide()
+        self.documents_only = TickBox("Documents only")
+        self.documents_only.setAccessibleName("Documents only")
+        self.documents_only.setAccessibleDescription(_DOCUMENTS_ONLY_TIP)
+        self.documents_only.setToolTip(_DOCUMENTS_ONLY_TIP)
+        self.documents_only.toggled.connect(self.documents_only_changed)
+        self._build_layout()
+        theme.changed.connect(self.on_theme_changed)
+        self.on_theme_changed()
+        self.on_text_changed()
+
+    def _build_layout(self) -> None:
         self._frame = QFrame()
         self._frame.setObjectName("composerFrame")
         inner = QHBoxLayout(self._frame)
@@ -110,14 +123,16 @@ class Composer(QWidget):
         middle.setSpacing(4)
         middle.addWidget(self._note)
         middle.addWidget(self._frame)
+        below = QHBoxLayout()
+        below.setContentsMargins(14, 0, 0, 0)
+        below.addWidget(self.documents_only)
+        below.addStretch(1)
+        middle.addLayout(below)
         outer = QHBoxLayout(self)
-        outer.setContentsMargins(24, 4, 24, 16)
+        outer.setContentsMargins(24, 4, 24, 8)
         outer.addStretch(1)
         outer.addWidget(self._middle, 1000)
         outer.addStretch(1)
-        theme.changed.connect(self.on_theme_changed)
-        self.on_theme_changed()
-        self.on_text_changed()
 
     @property
     def text(self) -> str:

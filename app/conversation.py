@@ -17,7 +17,6 @@ from engine.messages import (
     Citation,
     Delta,
     Event,
-    Finished,
     Progress,
     Question,
     Reviewed,
@@ -62,6 +61,7 @@ class Conversation(QObject):
         self._shown: list[TurnState] = []
         self._live: TurnState | None = None
         self._replaces: TurnState | None = None
+        self._documents_only = False
         self._drafts: dict[int, Drafts] = {}
         engine.arrived.connect(self.on_arrived)
         engine.failed.connect(self.on_failed)
@@ -108,6 +108,7 @@ class Conversation(QObject):
                 chat_id=self._chat_id,
                 sampling=self.settings.sampling(),
                 max_tokens=self.settings.max_answer_tokens,
+                documents_only=self._documents_only,
                 replaces_turn=replaced.turn_id if replaced is not None else None,
             )
         )
@@ -172,7 +173,7 @@ class Conversation(QObject):
         elif isinstance(event, Progress):
             state.set_stage(event.stage, event.fraction)
         elif isinstance(event, Sources):
-            state.passages, state.considered = event.passages, event.considered
+            state.take_sources(event)
         elif isinstance(event, Delta):
             state.answer += event.text
             state.tokens += event.tokens
@@ -180,9 +181,9 @@ class Conversation(QObject):
             if state.route == "model":
                 self.tokens_arrived.emit(event.tokens)
         elif isinstance(event, Reviewed):
-            state.answer, state.citations = event.answer, event.citations
+            state.take_review(event)
         else:
-            self._finish(state, event)
+            state.take_end(event)
         if state in self._shown:
             self._transcript.update_turn(state)
 
@@ -211,6 +212,11 @@ class Conversation(QObject):
         """Let the next question stand at the end again."""
         self._replaces = None
 
+    @Slot(bool)
+    def on_documents_only(self, only: bool) -> None:
+        """Answer the next questions from the documents alone, or not."""
+        self._documents_only = only
+
     @Slot(object, str, str)
     def on_context(self, citation: Citation, before: str, after: str) -> None:
         """Show the text around a citation."""
@@ -226,10 +232,6 @@ class Conversation(QObject):
                 self._chat_id = event.chat_id
                 self.chat_changed.emit(event.chat_id)
         self._records.load_chats.emit("")
-
-    def _finish(self, state: TurnState, event: Finished) -> None:
-        state.answer, state.citations = event.answer, event.citations
-        state.metrics, state.reason = event.metrics, event.reason
 
     def _show(self, states: list[TurnState]) -> None:
         self._shown = states

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from app.markdown import CHIP, LINK_END
+from app.marks import Mark
 from engine.messages import Delta, Metrics
 
-__all__ = ["DRAFTED_TIP", "Drafts", "Trace", "drafting_tip", "drafting_words", "past_chips", "speedup_text"]
+__all__ = ["DRAFTED_TIP", "Drafts", "drafted_marks", "drafting_tip", "drafting_words", "speedup_text"]
 
 DRAFTED_TIP = "Drafted ahead and confirmed by the model"
 _LEAST_SPEEDUP = 1.05
@@ -64,64 +63,9 @@ class Drafts:
         return f"{self.drafted_tokens} of {self.tokens} tokens {verb} drafted ahead"
 
 
-def past_chips(edges: Sequence[int], chipped: str) -> tuple[int, ...]:
-    """Return the edges of an answer as they stand after chips were put into it."""
-    places: list[int] = []
-    added = [0]
-    for chip in CHIP.finditer(chipped):
-        places.append(chip.start() - added[-1])
-        added.append(added[-1] + len(chip.group()))
-    return tuple(edge + added[bisect_right(places, edge)] for edge in edges)
-
-
-class Trace:
-    """Follow rendered text through its Markdown source and tell which of it was drafted.
-
-    Each piece must stand in the source behind the one before, with nothing but markup between them. Where one does
-    not, the trace is lost: the rest counts as not drafted, rather than the wrong words as drafted.
-    """
-
-    def __init__(self, source: str, edges: Sequence[int], start: int = 0) -> None:
-        self._source = source
-        self._edges = edges
-        self._place = start
-        self._lost = False
-
-    def take(self, piece: str) -> list[tuple[str, bool]]:
-        """Return the piece as runs of text that was drafted, or was not."""
-        place = -1 if self._lost else self._source.find(piece, self._place)
-        if place < 0 or any(sign.isalpha() for sign in self._source[self._place : place]):
-            self._lost = True
-            return [(piece, False)]
-        begin, end = place, place + len(piece)
-        self._place = end
-        first, last = bisect_right(self._edges, begin), bisect_left(self._edges, end)
-        runs: list[tuple[str, bool]] = []
-        for number, edge in enumerate((*self._edges[first:last], end), first):
-            runs.append((self._source[begin:edge], number % 2 == 1))
-            begin = edge
-        return runs
-
-    def take_lines(self, text: str) -> list[tuple[str, bool]]:
-        """Return lines of code as runs; each may be indented further in the source."""
-        runs: list[tuple[str, bool]] = []
-        for line in text.splitlines(keepends=True):
-            words = line.rstrip("\n")
-            runs += self.take(words) if words else []
-            runs += [("\n", False)] if words != line else []
-        return runs
-
-    def pass_over(self, markup: str) -> None:
-        """Go on behind something that is not shown as text."""
-        place = self._source.find(markup, self._place)
-        if place >= 0:
-            self._place = place + len(markup)
-
-    def pass_link(self) -> None:
-        """Go on behind the destination of a link whose words were taken."""
-        match = LINK_END.match(self._source, self._place)
-        if match is not None:
-            self._place = match.end()
+def drafted_marks(edges: Sequence[int]) -> tuple[Mark, ...]:
+    """Return the marks of drafted text from its edges."""
+    return tuple(Mark(start, end, "drafted", DRAFTED_TIP) for start, end in zip(edges[::2], edges[1::2], strict=True))
 
 
 # ---------------------------------------------------------------- what drafting brought

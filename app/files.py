@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem,
 
 from app.sources import file_name
 from app.theme import Theme
+from app.tooltips import plain_tip
 from engine.messages import Document, DocumentStatus
 
 __all__ = ["DOCUMENT_ROLE", "FilesDelegate", "FilesModel", "status_text"]
@@ -121,7 +122,7 @@ class FilesModel(QAbstractListModel):
         if role == Qt.ItemDataRole.DisplayRole:
             return file_name(document.path)
         if role == Qt.ItemDataRole.ToolTipRole:
-            return f"{document.path}\n{status_text(document)}"
+            return plain_tip(f"{document.path}\n{status_text(document)}")
         if role in (Qt.ItemDataRole.AccessibleTextRole, Qt.ItemDataRole.AccessibleDescriptionRole):
             return f"{file_name(document.path)}, {status_text(document)}"
         return None

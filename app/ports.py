@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Protocol
 
 from engine.messages import Chat, Document, Event, IndexEvent, Question, Turn
+from engine.viewing.protocol import Drawn, Located
 
-__all__ = ["EnginePort", "HistoryPort", "LibraryPort", "MemoryPort", "ModelPort"]
+__all__ = ["EnginePort", "HistoryPort", "LibraryPort", "MemoryPort", "ModelPort", "PagesPort"]
 
 
 class MemoryPort(Protocol):
@@ -91,11 +92,27 @@ class LibraryPort(Protocol):
     def text(self, path: str, /) -> str:
         """The extracted text of a ready document."""
 
+    def page_of(self, path: str, offset: int, /) -> int | None:
+        """The 1-based page of an offset in a document's text; None where the format has no pages."""
+
     def pause(self) -> None:
         """Let the job wait."""
 
     def resume(self) -> None:
         """Let the job go on."""
+
+
+class PagesPort(Protocol):
+    """The page viewer; thread-safe. `engine.viewing.client.PageViewer` fits it."""
+
+    def draw(self, path: str, page: int, width: int, /) -> Drawn:
+        """A picture of a page of a PDF."""
+
+    def locate(self, path: str, page: int, snippet: str, position: float, /) -> Located:
+        """Where a text stands on the pages of a PDF."""
+
+    def close(self) -> None:
+        """End its process."""
 
 
 class EnginePort(Protocol):

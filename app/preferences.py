@@ -1,4 +1,4 @@
-"""What the window remembers by itself: its place, its panels, the zoom."""
+"""What the window remembers by itself: its place, its panels, the zoom, whether only documents may answer."""
 
 from __future__ import annotations
 
@@ -23,6 +23,15 @@ class Preferences:
             return min(2.0, max(0.6, float(str(self._store.value("zoom", 1.0)))))
         except ValueError:
             return 1.0
+
+    @property
+    def documents_only(self) -> bool:
+        """Whether questions are to be answered from the documents alone."""
+        return str(self._store.value("documents_only", False)).lower() == "true"
+
+    def set_documents_only(self, only: bool) -> None:
+        """Write down whether questions are to be answered from the documents alone."""
+        self._store.setValue("documents_only", only)
 
     def restore(self, window: QMainWindow, splitter: QSplitter) -> bool:
         """Put the window where it was; False on the first start."""

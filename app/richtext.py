@@ -26,9 +26,10 @@ from PySide6.QtGui import (
     QTextTableFormat,
 )
 
-from app.drafts import DRAFTED_TIP, Trace
 from app.markdown import CHIP
+from app.marks import Mark, Trace
 from app.theme import Theme
+from app.tooltips import plain_tip
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
@@ -102,7 +103,7 @@ class BlockWriter:
         self._trace: Trace | None = None
 
     def write(self, tokens: Sequence[Token], trace: Trace | None = None) -> None:
-        """Append one top-level block; `trace` tells which of its words to tint."""
+        """Append one top-level block; `trace` tells which of its words are marked."""
         self._trace = trace
         self._cursor.movePosition(QTextCursor.MoveOperation.End)
         self._cursor.beginEditBlock()
@@ -110,6 +111,12 @@ class BlockWriter:
         for token in stream:
             self._write_token(token, stream)
         self._cursor.endEditBlock()
+
+    def restart(self) -> None:
+        """Take everything away."""
+        self._document.clear()
+        self._cursor = QTextCursor(self._document)
+        self._fresh, self._gap = True, 0
 
     def rewind(self, mark: tuple[int, bool]) -> None:
         """Take away what was written since `mark`."""
@@ -228,8 +235,8 @@ class BlockWriter:
         code = CHIP.sub("", token.content.rstrip("\n"))
         if self._trace is not None:
             self._trace.pass_over(token.info)
-        for run, drafted in self._trace.take_lines(code) if self._trace is not None else [(code, False)]:
-            self._cursor.insertText(run.replace("\n", "\u2028"), self._tinted(char) if drafted else char)
+        for run, marks in self._trace.take_lines(code) if self._trace is not None else [(code, ())]:
+            self._cursor.insertText(run.replace("\n", "\u2028"), self._marked(char, marks))
 
     def _table(self, stream: Iterator[Token]) -> None:
         rows: list[list[tuple[Token, Token]]] = []
@@ -336,17 +343,26 @@ class BlockWriter:
 
     def _put(self, cursor: QTextCursor, shown: str, char: QTextCharFormat, source: str = "") -> None:
         """Insert text that stands in the answer as it is shown, or else as `source`."""
-        runs = [(shown, False)] if self._trace is None else self._trace.take(source or shown)
+        runs = [(shown, ())] if self._trace is None else self._trace.take(source or shown)
         if source:
             runs = [(shown, runs[0][1])]
-        for run, drafted in runs:
-            cursor.insertText(run, self._tinted(char) if drafted else char)
+        for run, marks in runs:
+            cursor.insertText(run, self._marked(char, marks))
 
-    def _tinted(self, char: QTextCharFormat) -> QTextCharFormat:
-        tinted = QTextCharFormat(char)
-        tinted.setBackground(QColor(self._theme.tokens.drafted))
-        tinted.setToolTip(DRAFTED_TIP)
-        return tinted
+    def _marked(self, char: QTextCharFormat, marks: Sequence[Mark]) -> QTextCharFormat:
+        if not marks:
+            return char
+        tokens, underline = self._theme.tokens, QTextCharFormat.UnderlineStyle
+        marked = QTextCharFormat(char)
+        for mark in marks:
+            if mark.kind == "drafted":
+                marked.setBackground(QColor(tokens.drafted))
+            else:
+                lacks = mark.kind == "unsupported"
+                marked.setUnderlineStyle(underline.DotLine if lacks else underline.DashUnderline)
+                marked.setUnderlineColor(QColor(tokens.warning if lacks else tokens.positive))
+        marked.setToolTip(plain_tip("\n".join(mark.tip for mark in reversed(marks))))
+        return marked
 
     def _chip(self, cursor: QTextCursor, number: int) -> None:
         if self._trace is not None:

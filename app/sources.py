@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import PurePath
 
-from PySide6.QtCore import Qt, Signal, Slot
-from PySide6.QtGui import QColor, QTextBlockFormat, QTextCharFormat, QTextCursor, QTextFormat
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QObject, QPoint, Qt, Signal, Slot
+from PySide6.QtGui import (
+    QColor,
+    QKeyEvent,
+    QMouseEvent,
+    QTextBlockFormat,
+    QTextCharFormat,
+    QTextCursor,
+    QTextFormat,
+)
+from PySide6.QtWidgets import QApplication, QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout, QWidget
 
 from app.textview import TextView
 from app.theme import Theme
+from app.tooltips import plain_tip
+from app.widgets import ElidedLabel
 from engine.messages import Citation, Passage
 
-__all__ = ["SourceCard", "SourcesView", "file_name", "place_of"]
+__all__ = ["SourceCard", "SourceChoice", "SourcesView", "file_name", "place_of"]
 
 _CONTEXT_CHARS = 240
 _BACKGROUND = QTextFormat.Property.BackgroundBrush.value
@@ -33,10 +44,27 @@ def place_of(citation: Citation) -> str:
     return f"page {citation.page}" if citation.page is not None else ""
 
 
+@dataclass(frozen=True, slots=True)
+class SourceChoice:
+    """A source of an answer that is to be shown, among all of them."""
+
+    citations: tuple[Citation, ...]
+    """One for each number, in their order."""
+    index: int
+    """0-based index of the one that is chosen."""
+
+    @property
+    def citation(self) -> Citation:
+        """The one that is chosen."""
+        return self.citations[self.index]
+
+
 class SourceCard(QFrame):
-    """Show one citation."""
+    """Show one citation; a click on its text, or Enter, shows it in its document."""
 
     open_requested = Signal(str)
+    view_requested = Signal(int)
+    """Number of the citation"""
     context_wanted = Signal(object)
 
     def __init__(
@@ -51,27 +79,27 @@ class SourceCard(QFrame):
         self.setAccessibleName(f"Source {citation.number}: {name} {place}".strip())
         number = QLabel(str(citation.number))
         number.setProperty("role", "caption")
-        title = QLabel(name)
+        title = ElidedLabel()
         title.setProperty("role", "title")
-        title.setTextFormat(Qt.TextFormat.PlainText)
-        title.setToolTip(citation.path)
-        title.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        title.set_full_text(name)
+        title.setToolTip(plain_tip(citation.path))
         where = QLabel(place)
         where.setProperty("role", "muted")
-        opener = QToolButton()
-        opener.setText("Open file")
-        opener.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        opener.setProperty("role", "quiet")
-        opener.setIcon(theme.icon("open", theme.tokens.muted))
-        opener.setAccessibleName(f"Open {name} in its own program")
-        opener.clicked.connect(self.on_open)
+        self.viewer_button = self._button("file", "Show page" if place else "Show text", f"Show {name} {place} here")
+        self.viewer_button.clicked.connect(self.on_view)
+        self.open_button = self._button("open", "Open file", f"Open {name} in its own program")
+        self.open_button.clicked.connect(self.on_open)
         top = QHBoxLayout()
         top.setSpacing(8)
         top.addWidget(number)
         top.addWidget(title, 1)
         top.addWidget(where)
-        top.addWidget(opener)
+        top.addWidget(self.viewer_button)
+        top.addWidget(self.open_button)
         self._text = TextView(theme, f"Cited text of {name}")
+        self._text.viewport().setCursor(Qt.CursorShape.PointingHandCursor)
+        self._text.viewport().installEventFilter(self)
+        self._pressed: QPoint | None = None
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 6, 8, 10)
         layout.setSpacing(4)
@@ -118,16 +146,51 @@ class SourceCard(QFrame):
         cursor.insertText(_one_line(self.citation.snippet), marked)
         cursor.insertText(_one_line(after, trail=True), around)
 
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Show the source after a click on the text; whoever marks text wants to copy it."""
+        if isinstance(event, QMouseEvent) and event.button() == Qt.MouseButton.LeftButton:
+            if event.type() == QEvent.Type.MouseButtonPress:
+                self._pressed = event.position().toPoint()
+            elif event.type() == QEvent.Type.MouseButtonRelease and self._pressed is not None:
+                moved = (event.position().toPoint() - self._pressed).manhattanLength()
+                self._pressed = None
+                if moved < QApplication.startDragDistance():
+                    self.on_view()
+        return super().eventFilter(watched, event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Show the source on Enter and Space."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space):
+            self.on_view()
+        else:
+            super().keyPressEvent(event)
+
     @Slot()
     def on_open(self) -> None:
         """Ask for the file's own program."""
         self.open_requested.emit(self.citation.path)
+
+    @Slot()
+    def on_view(self) -> None:
+        """Ask for the source to be shown in its document."""
+        self.view_requested.emit(self.citation.number)
+
+    def _button(self, icon: str, text: str, name: str) -> QToolButton:
+        button = QToolButton()
+        button.setText(text)
+        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        button.setProperty("role", "quiet")
+        button.setIcon(self._theme.icon(icon, self._theme.tokens.muted))
+        button.setAccessibleName(name)
+        return button
 
 
 class SourcesView(QWidget):
     """List the sources of one answer, one card per number."""
 
     open_requested = Signal(str)
+    view_requested = Signal(object)
+    """SourceChoice"""
     context_wanted = Signal(object)
 
     def __init__(
@@ -144,6 +207,7 @@ class SourcesView(QWidget):
             passage = next((each for each in passages if _holds(each, citation)), None)
             card = SourceCard(theme, citation, passage)
             card.open_requested.connect(self.open_requested)
+            card.view_requested.connect(self.on_view)
             card.context_wanted.connect(self.context_wanted)
             layout.addWidget(card)
             self.cards[citation.number] = card
@@ -152,6 +216,14 @@ class SourcesView(QWidget):
         """Fetch the text around the snippets when it is first needed."""
         for card in self.cards.values():
             card.request_context()
+
+    @Slot(int)
+    def on_view(self, number: int) -> None:
+        """Ask for one source to be shown, with the way to the others."""
+        numbers = list(self.cards)
+        if number in numbers:
+            citations = tuple(card.citation for card in self.cards.values())
+            self.view_requested.emit(SourceChoice(citations, numbers.index(number)))
 
     def set_context(self, citation: Citation, before: str, after: str) -> None:
         """Show what surrounds a citation."""

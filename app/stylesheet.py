@@ -15,9 +15,13 @@ _SHEET = Template("""
 * { outline: none; }
 QMainWindow, QDialog, #centre, #transcript, #column, #emptyState { background: $background; }
 QWidget { color: $text; selection-background-color: $selection; selection-color: $text; }
-#sidebar, #documents, #statusLine, #plots { background: $surface; }
+#sidebar, #documents, #viewer, #statusLine, #plots { background: $surface; }
 #sidebar { border-right: 1px solid $hairline; }
-#documents { border-left: 1px solid $hairline; }
+#documents, #viewer { border-left: 1px solid $hairline; }
+#viewer { border-top: 1px solid $hairline; }
+#page, #excerpt { background: transparent; border: 2px solid transparent; border-radius: 4px; }
+#page::corner { background: transparent; border: none; }
+#page:focus, #excerpt:focus { border-color: $accent; }
 #header { background: $background; border-bottom: 1px solid $hairline; }
 #statusLine { border: none; border-top: 1px solid $hairline; }
 #plots { border-top: 1px solid $hairline; }
@@ -26,6 +30,11 @@ QLabel { background: transparent; }
 QLabel[role="title"] { font-weight: 600; }
 QLabel[role="muted"] { color: $muted; }
 QLabel[role="caption"] { color: $muted; font-size: ${caption}px; }
+QLabel[role="plan"] {
+    color: $muted; font-size: ${caption}px; border: 2px solid transparent; border-radius: 6px;
+    padding: 2px 4px 2px 2px;
+}
+QLabel[role="plan"]:focus { border-color: $accent; }
 QLabel[role="danger"] { color: $danger; font-size: ${caption}px; }
 QLabel[role="lead"] { font-size: ${lead}px; font-weight: 600; }
 

@@ -76,6 +76,10 @@ class TextView(QTextBrowser):
         """Take the size of the theme anew."""
         self.document().setDefaultFont(self._theme.font(15))
 
+    def restart(self) -> None:
+        """Become empty, to be written anew."""
+        self.writer.restart()
+
     def set_plain(self, text: str) -> None:
         """Show text as it is."""
         char = QTextCharFormat()
@@ -139,8 +143,8 @@ class CodeView(QFrame):
         self._theme = theme
         self._code = ""
         self._widest = 0.0
-        self._language = QLabel()
-        self._language.setProperty("role", "caption")
+        self.language_label = QLabel(textFormat=Qt.TextFormat.PlainText)
+        self.language_label.setProperty("role", "caption")
         self.copy_button = QToolButton()
         self.copy_button.setText("Copy")
         self.copy_button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
@@ -165,7 +169,7 @@ class CodeView(QFrame):
         self._back = QTimer(self, singleShot=True, interval=_COPIED_MS)
         self._back.timeout.connect(self.on_copied_over)
         top = QHBoxLayout()
-        top.addWidget(self._language)
+        top.addWidget(self.language_label)
         top.addStretch(1)
         top.addWidget(self.copy_button)
         layout = QVBoxLayout(self)
@@ -181,7 +185,7 @@ class CodeView(QFrame):
 
     def set_code(self, runs: Sequence[tuple[str, bool]], language: str, *, final: bool) -> None:
         """Show code, given as runs that were drafted ahead or not; it is highlighted once it is complete."""
-        self._language.setText(language or "code")
+        self.language_label.setText(language or "code")
         code = "".join(run for run, _drafted in runs)
         is_tinted = any(drafted for _run, drafted in runs)
         if (final and is_tinted) or not code.startswith(self._code):
@@ -195,6 +199,11 @@ class CodeView(QFrame):
         self._fit()
         if final and len(code) < _HIGHLIGHT_LIMIT:
             self._highlight(code, language)
+
+    def restart(self) -> None:
+        """Become empty, to be written anew."""
+        self._text.clear()
+        self._code = ""
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Make room for the bar where the code is wider."""

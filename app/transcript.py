@@ -34,6 +34,7 @@ class Transcript(QScrollArea):
     again_requested = Signal(object)
     link_clicked = Signal(str)
     open_requested = Signal(str)
+    view_requested = Signal(object)
     context_wanted = Signal(object)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
@@ -224,6 +225,7 @@ class Transcript(QScrollArea):
         view.again_requested.connect(self.again_requested)
         view.link_clicked.connect(self.link_clicked)
         view.open_requested.connect(self.open_requested)
+        view.view_requested.connect(self.view_requested)
         view.context_wanted.connect(self.context_wanted)
         view.reveal_wanted.connect(self.reveal)
         # The button for earlier turns stands first.

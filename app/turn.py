@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from PySide6.QtCore import QEvent, Qt, Signal, Slot
 from PySide6.QtGui import QFontMetricsF, QGuiApplication, QResizeEvent
 from PySide6.QtWidgets import (
@@ -18,84 +16,22 @@ from PySide6.QtWidgets import (
 )
 
 from app.answer import AnswerBody
-from app.drafts import Drafts, past_chips
+from app.findings import finding_marks
+from app.footnotes import FindingsView, PlanLine, notes_of
 from app.markdown import harmless, with_chips
-from app.plot import rate_text
+from app.marks import marks_past_chips, past_chips
 from app.richtext import CHIP_SCHEME
 from app.sources import SourcesView
 from app.textview import TextView
 from app.theme import Theme
+from app.turn_state import TurnState
 from app.widgets import DraftLegend, QuietButton
-from engine.messages import Citation, FinishReason, Metrics, Passage, Route, Turn
+from engine.messages import Citation
 
 __all__ = ["TurnState", "TurnView"]
 
 _BUBBLE_SHARE = 0.82
 _PADDING = 14
-_STAGES = {
-    "loading model": "Loading the model",
-    "searching": "Searching your documents",
-    "reading": "Reading",
-}
-
-
-@dataclass(slots=True)
-class TurnState:
-    """All that is known of a turn; grows while its answer streams."""
-
-    question: str
-    turn_id: int | None = None
-    chat_id: int | None = None
-    answer: str = ""
-    route: Route = "model"
-    stage: str = ""
-    """What happens before the first word, in words of the user."""
-    passages: tuple[Passage, ...] = ()
-    considered: int = 0
-    citations: tuple[Citation, ...] = ()
-    metrics: Metrics | None = None
-    reason: FinishReason | None = None
-    """None while the answer is being made."""
-    error: str = ""
-    tokens: int = 0
-    """Tokens that have arrived so far."""
-    drafts: Drafts = field(default_factory=Drafts)
-    """What was drafted ahead; empty for an answer of an earlier session."""
-
-    @classmethod
-    def of(cls, turn: Turn, chat_id: int) -> TurnState:
-        """Return the state of a stored turn."""
-        return cls(
-            question=turn.question,
-            turn_id=turn.id,
-            chat_id=chat_id,
-            answer=turn.answer,
-            route=turn.route,
-            citations=turn.citations,
-            metrics=turn.metrics,
-            reason=turn.reason,
-            tokens=turn.metrics.completion_tokens,
-        )
-
-    def set_stage(self, stage: str, fraction: float | None) -> None:
-        """Note what happens before the first word."""
-        words = _STAGES.get(stage, stage.capitalize())
-        self.stage = f"{words} {fraction:.0%}" if fraction is not None else f"{words}…"
-
-    @property
-    def is_unsupported(self) -> bool:
-        """Whether the documents were searched and nothing in them backs the answer."""
-        searched = self.route == "model" and self.metrics is not None and self.metrics.retrieval_ms > 0
-        return searched and self.reason in ("stop", "length") and not self.citations
-
-    @property
-    def caption(self) -> str:
-        """What the answer cost, in words."""
-        if self.route == "rule":
-            return "Instant answer"
-        if self.metrics is None or not self.metrics.completion_tokens:
-            return ""
-        return f"{self.metrics.ttft_ms / 1000:.1f} s   {rate_text(self.metrics.tokens_per_s)}"
 
 
 class TurnView(QWidget):
@@ -105,6 +41,7 @@ class TurnView(QWidget):
     again_requested = Signal(object)
     link_clicked = Signal(str)
     open_requested = Signal(str)
+    view_requested = Signal(object)
     context_wanted = Signal(object)
     reveal_wanted = Signal(QWidget)
 
@@ -131,6 +68,8 @@ class TurnView(QWidget):
         layout.addWidget(self.body)
         self.legend = DraftLegend()
         layout.addWidget(self.legend)
+        self.findings = FindingsView(theme)
+        layout.addWidget(self.findings)
         layout.addWidget(self._build_trouble())
         layout.addLayout(self._build_foot())
         self.refresh()
@@ -170,17 +109,16 @@ class TurnView(QWidget):
         self._expander = QPushButton()
         self._expander.setProperty("role", "sources")
         self._expander.clicked.connect(self.on_toggle_sources)
-        self._considered = QLabel()
+        self.plan = PlanLine()
         self._caption = QLabel()
-        for label in (self._considered, self._caption):
-            label.setProperty("role", "caption")
+        self._caption.setProperty("role", "caption")
         self._copy = self._action("copy", "Copy", "Copy this answer", self.on_copy)
         self._edit = self._action("edit", "Edit", "Edit this question and ask anew", self.on_edit)
         self._regenerate = self._action("refresh", "Regenerate", "Make this answer anew", self.on_again)
         top = QHBoxLayout()
         top.setSpacing(12)
-        top.addWidget(self._expander)
-        top.addWidget(self._considered)
+        top.addWidget(self._expander, 0, Qt.AlignmentFlag.AlignTop)
+        top.addWidget(self.plan, 1000)
         top.addStretch(1)
         self._listed = QVBoxLayout()
         bottom = QHBoxLayout()
@@ -213,19 +151,21 @@ class TurnView(QWidget):
         running = state.reason is None
         text = harmless(state.answer)
         edges = state.drafts.edges_in(state.answer) if self._show_drafts else ()
+        findings = finding_marks(state.answer, state.sentences)
         if state.citations:
             text = with_chips(text, state.citations)
-            edges = past_chips(edges, text)
-        self.body.set_text(text, final=not running, drafted=edges)
+            edges, findings = past_chips(edges, text), marks_past_chips(findings, text)
+        self.body.set_text(text, final=not running, drafted=edges, findings=findings)
         self.legend.set_text(state.drafts.legend if edges and not running else "")
         self.body.setVisible(bool(state.answer))
         self._stage.setVisible(running and not state.answer)
         self._stage.setText(state.stage or "Thinking…")
+        self.findings.set_notes(notes_of(state))
         self._show_trouble()
         if state.citations != self._shown_citations:
             self._show_sources()
         self._caption.setText(state.caption)
-        self._show_considered()
+        self.plan.set_plan(state.plan)
         for button in self._actions:
             button.setVisible(not running)
         self._copy.setVisible(not running and bool(state.answer))
@@ -236,6 +176,7 @@ class TurnView(QWidget):
         self.question_text.restyle()
         self.question_text.set_plain(self.state.question)
         self.body.clear()
+        self.findings.rebuild()
         was_open = self.sources is not None and self.sources.isVisibleTo(self)
         self._shown_citations = None
         self.refresh()
@@ -290,17 +231,6 @@ class TurnView(QWidget):
         if icon:
             self._trouble_icon.setPixmap(self._theme.icon(icon, colour).pixmap(16, 16))
 
-    def _show_considered(self) -> None:
-        state = self.state
-        if state.is_unsupported:
-            words = "Nothing in your documents backs this answer."
-        elif state.citations and state.considered:
-            words = f"{len(state.passages)} of {state.considered} passages read"
-        else:
-            words = ""
-        self._considered.setText(words)
-        self._considered.setVisible(bool(words))
-
     def _show_sources(self) -> None:
         state = self.state
         self._shown_citations = state.citations
@@ -316,6 +246,7 @@ class TurnView(QWidget):
             self._expander.setIcon(self._theme.icon("chevron-right", self._theme.tokens.accent))
             self.sources = SourcesView(self._theme, state.citations, state.passages)
             self.sources.open_requested.connect(self.open_requested)
+            self.sources.view_requested.connect(self.view_requested)
             self.sources.context_wanted.connect(self.context_wanted)
             self.sources.hide()
             self._listed.addWidget(self.sources)
@@ -355,6 +286,7 @@ class TurnView(QWidget):
         card = self.sources.cards.get(int(number)) if self.sources and number.isdigit() else None
         if card is not None:
             card.setFocus(Qt.FocusReason.OtherFocusReason)
+            card.on_view()
             self.reveal_wanted.emit(card)
 
     @Slot()

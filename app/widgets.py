@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Slot
-from PySide6.QtGui import QColor, QFocusEvent, QPainter, QPaintEvent, QPalette, QPen
+from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Slot
+from PySide6.QtGui import QColor, QFocusEvent, QPainter, QPaintEvent, QPalette, QPen, QResizeEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QFrame,
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QSizePolicy,
     QStyle,
     QStyleOptionButton,
     QToolButton,
@@ -18,7 +19,7 @@ from PySide6.QtWidgets import (
 
 from app.theme import Theme
 
-__all__ = ["DraftLegend", "IconButton", "QuietButton", "RowButton", "TickBox"]
+__all__ = ["DraftLegend", "ElidedLabel", "IconButton", "QuietButton", "RowButton", "TickBox"]
 
 
 class DraftLegend(QWidget):
@@ -48,6 +49,35 @@ class DraftLegend(QWidget):
         """Say it, or hide."""
         self._words.setText(text)
         self.setVisible(bool(text))
+
+
+class ElidedLabel(QLabel):
+    """One line of text that ends in an ellipsis where there is too little room."""
+
+    def __init__(self) -> None:
+        super().__init__(textFormat=Qt.TextFormat.PlainText)
+        self.full_text = ""
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def set_full_text(self, text: str) -> None:
+        """Show a text, as much of it as there is room for."""
+        self.full_text = text
+        self.setAccessibleName(text)
+        self._elide()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Show more or less of the text."""
+        super().resizeEvent(event)
+        self._elide()
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Measure anew in another font."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            self._elide()
+
+    def _elide(self) -> None:
+        self.setText(self.fontMetrics().elidedText(self.full_text, Qt.TextElideMode.ElideMiddle, self.width()))
 
 
 class IconButton(QToolButton):

@@ -22,19 +22,22 @@ from app.librarian import Librarian
 from app.modelwatch import ModelWatch
 from app.ports import EnginePort, ModelPort
 from app.preferences import Preferences
+from app.reader import ReaderThread
 from app.records import RecordsThread
 from app.shortcuts import SHORTCUTS, ShortcutsDialog
+from app.side import SidePanel
 from app.status import StatusPanel
 from app.theme import Theme
 from app.transcript import Transcript
 from app.turn import TurnState
+from app.viewer import SourceViewer
 from engine.config import EngineConfig
 from engine.messages import Chat
+from engine.viewing.client import PageViewer
 
 __all__ = ["MainWindow"]
 
 _SMALLEST = (900, 600)
-_NARROW = 1100
 
 
 class MainWindow(QMainWindow):
@@ -47,13 +50,14 @@ class MainWindow(QMainWindow):
         self._preferences = Preferences(config.data.root)
         self._settings = config.settings
         self._chats: Sequence[Chat] = ()
-        self._painted = self._closing = self._was_narrow = False
+        self._painted = self._closing = False
         self.theme = Theme(config.assets / "icons", config.settings.theme, self._preferences.zoom, self)
         self.theme.apply()
         self.engine_thread = EngineThread(self.engine, self)
         self.control = ControlThread(self.engine, self)
         self.library = LibraryThread(self.engine, self)
         self.records = RecordsThread(self.engine, self)
+        self.reader = ReaderThread(self.engine, PageViewer(config.data.logs / "viewer.log"), self)
         self._build()
         self.conversation = Conversation(
             self.engine_thread, self.control, self.records, self.transcript, config.settings, self
@@ -79,10 +83,12 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(*_SMALLEST)
         self.chats = ChatsPanel(self.theme)
         self.documents = DocumentsPanel(self.theme)
+        self.viewer = SourceViewer(self.theme, self.reader)
+        self.side = SidePanel(self.documents, self.viewer)
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
         self.splitter.setHandleWidth(1)
         self.splitter.setChildrenCollapsible(False)
-        for panel, least, stretch in ((self.chats, 190, 0), (self._build_centre(), 420, 1), (self.documents, 220, 0)):
+        for panel, least, stretch in ((self.chats, 190, 0), (self._build_centre(), 420, 1), (self.side, 220, 0)):
             panel.setMinimumWidth(least)
             self.splitter.addWidget(panel)
             self.splitter.setStretchFactor(self.splitter.count() - 1, stretch)
@@ -129,10 +135,13 @@ class MainWindow(QMainWindow):
         self.composer.stop_requested.connect(talk.stop)
         self.composer.add_requested.connect(self.documents.on_add_files)
         self.composer.edit_cancelled.connect(talk.on_edit_cancelled)
+        self.composer.documents_only_changed.connect(talk.on_documents_only)
+        self.composer.documents_only_changed.connect(self._preferences.set_documents_only)
         transcript.edit_requested.connect(self.on_edit_turn)
         transcript.again_requested.connect(self.on_again)
         transcript.link_clicked.connect(self.opener.on_link)
         transcript.open_requested.connect(self.opener.on_file)
+        transcript.view_requested.connect(self.side.on_view)
         transcript.context_wanted.connect(self.records.load_context)
         talk.began.connect(self.on_began)
         talk.ended.connect(self.on_ended)
@@ -150,6 +159,7 @@ class MainWindow(QMainWindow):
         self.chats.settings_requested.connect(self.on_settings)
         self.chats.help_requested.connect(self.on_shortcuts)
         self.find_bar.closed.connect(self.composer.focus)
+        self.viewer.close_requested.connect(self.composer.focus)
         self.header.sidebar_toggled.connect(self.on_toggle_sidebar)
         self.header.documents_toggled.connect(self.on_toggle_documents)
         self.banner.acted.connect(self.on_settings)
@@ -158,9 +168,10 @@ class MainWindow(QMainWindow):
         librarian = self.librarian
         librarian.trouble.connect(self.banner.say)
         librarian.job_changed.connect(self.status.show_indexing)
-        librarian.added.connect(self.on_added)
+        librarian.added.connect(self.side.on_added)
         self.overlay.dropped.connect(librarian.add)
         self.documents.open_requested.connect(self.opener.on_file)
+        self.viewer.open_requested.connect(self.opener.on_file)
         self.empty.question_requested.connect(self.conversation.ask)
         self.records.memory.connect(self.status.show_memory)
         self.status.memory_wanted.connect(self.records.load_memory)
@@ -193,8 +204,8 @@ class MainWindow(QMainWindow):
             room = self.screen().availableSize()
             self.resize(min(1400, room.width() - 40), min(900, room.height() - 60))
         self.chats.setVisible(self._preferences.panel("chats", True))
-        self._wants_documents = self._preferences.panel("documents", True)
-        self.documents.setVisible(self._wants_documents)
+        self.side.set_wants_documents(self._preferences.panel("documents", True))
+        self.composer.documents_only.setChecked(self._preferences.documents_only)
 
     # -- Qt events
 
@@ -208,20 +219,18 @@ class MainWindow(QMainWindow):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Fold the documents away while there is little room."""
         super().resizeEvent(event)
-        narrow = self.width() < _NARROW
-        if narrow != self._was_narrow:
-            self._was_narrow = narrow
-            self.documents.setVisible(self._wants_documents and not narrow)
+        self.side.set_window_width(self.width())
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Remember the place, end the answer, the index job and every process."""
         if not self._closing:
             self._closing = True
-            panels = {"chats": self.chats.isVisibleTo(self), "documents": self._wants_documents}
+            self.side.close_source()
+            panels = {"chats": self.chats.isVisibleTo(self), "documents": self.side.wants_documents}
             self._preferences.save(self, self.splitter, self.theme.zoom, panels)
             self.hide()
             self.model_watch.stop()
-            lanes = (self.records, self.control, self.engine_thread, self.library)
+            lanes = (self.reader, self.records, self.control, self.engine_thread, self.library)
             for lane in lanes:
                 lane.request_close()
             self.engine.close()
@@ -318,14 +327,6 @@ class MainWindow(QMainWindow):
             return
         self.conversation.ask_again(state)
 
-    # -- files
-
-    @Slot()
-    def on_added(self) -> None:
-        """Show where the documents go, if there is room."""
-        if not self._was_narrow and not self.documents.isVisible():
-            self.on_toggle_documents()
-
     # -- commands
 
     @Slot(str)
@@ -337,10 +338,14 @@ class MainWindow(QMainWindow):
     @Slot()
     def on_stop(self) -> None:
         """Stop the answer, or else close what is open."""
-        if self.conversation.busy:
+        if self.viewer.has_keyboard:
+            self.viewer.close_requested.emit()
+        elif self.conversation.busy:
             self.conversation.stop()
         elif self.find_bar.isVisible():
             self.find_bar.on_close()
+        elif self.viewer.isVisible():
+            self.viewer.close_requested.emit()
         else:
             self.composer.on_escape()
 
@@ -364,10 +369,7 @@ class MainWindow(QMainWindow):
     @Slot()
     def on_toggle_documents(self) -> None:
         """Show or hide the documents."""
-        shown = not self.documents.isVisible()
-        self.documents.setVisible(shown)
-        if not self._was_narrow:
-            self._wants_documents = shown
+        self.side.on_toggle_documents()
 
     @Slot()
     def on_settings(self) -> None:

@@ -7,8 +7,10 @@ import threading
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
 from engine.config import Settings
+from engine.counting import count_mentions
 from engine.dialogue import Dialogues, Exchange, without_stale
 from engine.errors import HolaError, LibraryError, ProcessError
 from engine.history import History
@@ -26,21 +28,31 @@ from engine.messages import (
     Passage,
     Progress,
     Question,
+    RetrievalPlan,
     Reviewed,
+    Sampling,
     SearchResult,
+    SentenceReview,
     Sources,
     Started,
     Turn,
 )
 from engine.prompting import Prompt, compose
-from engine.retrieval.citations import align
-from engine.retrieval.query import search_query
-from engine.retrieval.relevance import is_near
+from engine.retrieval.terms import estimated_tokens
+from engine.retrieving import ReadingSpeed, Retrieval, Retriever
+from engine.review import Review, review
+from engine.summarising import summarise
 
 __all__ = ["ModelAnswer", "Parts"]
 
 logger = logging.getLogger(__name__)
 
+ModelEvent = Progress | Prefilled | TextDelta | Generated
+
+REFUSAL = "Your documents don't say."
+LEFT_OUT = "Nothing in your documents supports what the model said, so it was left out."
+SUMMARY_TOKENS = 160
+"""A few sentences: a small model that may say more says it again."""
 SAVE_INTERVAL_S = 1.0
 LOADING_POLL_S = 0.1
 
@@ -54,6 +66,7 @@ class Parts:
     history: History
     settings: Settings
     dialogues: Dialogues
+    speed: ReadingSpeed
 
 
 class ModelAnswer:
@@ -73,7 +86,8 @@ class ModelAnswer:
         self._queue_ms = self._retrieval_ms = self._ttft_ms = 0.0
         self._generated: Generated | None = None
         self._passages: tuple[Passage, ...] = ()
-        self._in_full = ""
+        self._plan: RetrievalPlan | None = None
+        self._cited: tuple[Citation, ...] = ()
 
     def cancel(self) -> None:
         """End the answer soon; safe from any thread."""
@@ -102,34 +116,71 @@ class ModelAnswer:
         finally:
             self._parts.library.yield_to_answer(False)
             finished = self._finished(reason)
-            history.finish(self._turn_id, finished.answer, finished.reason, finished.citations, finished.metrics)
-        yield Reviewed(finished.answer, finished.citations)
+            history.finish(
+                self._turn_id,
+                finished.answer,
+                finished.reason,
+                finished.citations,
+                finished.metrics,
+                plan=finished.plan,
+                sentences=finished.sentences,
+                verdict=finished.verdict,
+            )
+        yield Reviewed(finished.answer, finished.citations, finished.sentences, finished.verdict)
         yield finished
 
     def _work(self, earlier: tuple[Turn, ...]) -> Iterator[Event]:
         # After a crash, or after a failure that may have been put right: load it while the library is searched.
         self._parts.model.start()
         dialogue = tuple(turn for turn in earlier if turn.route == "model" and turn.answer)
-        found = yield from self._search(dialogue)
+        found = yield from self._retrieve(dialogue)
+        if found.kind in ("count", "list") and found.result is not None:
+            yield from self._count(found, found.result)
+        elif found.plan.decision == "summary":
+            yield from self._summarise(found)
+        elif self._question.documents_only and not (found.result and found.result.passages):
+            yield Sources((), found.plan.considered, found.plan)
+            yield self._delta(TextDelta(REFUSAL, 0))
+        else:
+            yield from self._ask(dialogue, found)
+
+    def _ask(self, dialogue: tuple[Turn, ...], found: Retrieval) -> Iterator[Event]:
+        """Let the model answer from what was found."""
         yield from self._wait_for_model()
         if self._cancelled.is_set():
             return
         prompt = self._compose(dialogue, found)
-        if found is not None:
-            yield Sources(prompt.sources, found.total_chunks)
+        if found.result is not None:
+            self._plan = replace(found.plan, tokens=prompt.source_tokens)
+        yield Sources(prompt.sources, found.plan.considered, self._plan or found.plan)
         yield from self._stream(prompt)
 
-    def _compose(self, dialogue: tuple[Turn, ...], found: SearchResult | None) -> Prompt:
+    def _count(self, found: Retrieval, result: SearchResult) -> Iterator[Event]:
+        """Count or list what the full-text index found, without the model."""
+        documents = self._parts.library.documents()
+        ready = sum(one.status is DocumentStatus.READY for one in documents)
+        counted = count_mentions(
+            found.understanding.term if found.understanding else "",
+            "list" if found.kind == "list" else "count",
+            result.passages,
+            ready if found.documents is None else len(found.documents),
+            page_of=self._parts.library.page_of,
+        )
+        self._cited = counted.citations
+        yield Sources((), result.total_chunks, found.plan)
+        yield self._delta(TextDelta(counted.answer, 0))
+
+    def _compose(self, dialogue: tuple[Turn, ...], found: Retrieval) -> Prompt:
         """Lay out the prompt, and remember what the model has read by it."""
         settings, dialogues = self._parts.settings, self._parts.dialogues
         prompt = compose(
-            self._question.text,
+            found.without_filters(self._question.text),
             self._current(dialogues.exchanges(self._chat_id, dialogue)),
-            found.passages if found else (),
+            found.result.passages if found.result else (),
             settings.system_prompt,
             self._question.max_tokens or settings.max_answer_tokens,
             self._parts.model.count,
-            self._in_full,
+            found.understanding.in_full if found.understanding else "",
         )
         self._passages = prompt.passages
         read = Exchange(self._turn_id, self._question.text, prompt.messages[-1].content, passages=prompt.shown)
@@ -148,47 +199,77 @@ class ModelAnswer:
 
     def _stream(self, prompt: Prompt) -> Iterator[Event]:
         """Let the model answer a prompt."""
-        settings = self._parts.settings
-        sampling = self._question.sampling or settings.sampling()
-        draft_limit = MOST_DRAFTED if settings.speculation else 0
-        stream = self._parts.model.generate(prompt.messages, sampling, prompt.answer_tokens, draft_limit)
+        stream = self._parts.model.generate(prompt.messages, self._sampling, prompt.answer_tokens, self._draft_limit)
+        yield from self._forward(stream)
+
+    def _forward(self, stream: Generator[ModelEvent, None, Any]) -> Generator[Event, None, Any]:
+        """Pass on what the model says; returns what the stream returns."""
         try:
-            for event in stream:
+            while True:
+                try:
+                    event = next(stream)
+                except StopIteration as end:
+                    return end.value
                 if isinstance(event, TextDelta):
                     yield self._delta(event)
                 elif isinstance(event, Prefilled):
                     yield Progress("reading", event.done / event.total)
+                elif isinstance(event, Progress):
+                    yield event
                 else:
                     self._generated = event
+                    self._parts.speed.observe(event.prompt_tokens - event.reused_tokens, event.prefill_ms)
                 if self._cancelled.is_set():
                     # A stop that came before the stream began has not reached it yet.
                     self._parts.model.cancel()
         finally:
             stream.close()
 
-    def _search(self, dialogue: tuple[Turn, ...]) -> Generator[Event, None, SearchResult | None]:
-        """Search the library, if there is anything in it; returns the result or None."""
-        if not self._question.use_documents or not self._parts.library.has_ready_documents():
-            return None
+    @property
+    def _sampling(self) -> Sampling:
+        return self._question.sampling or self._parts.settings.sampling()
+
+    @property
+    def _draft_limit(self) -> int:
+        return MOST_DRAFTED if self._parts.settings.speculation else 0
+
+    def _summarise(self, found: Retrieval) -> Iterator[Event]:
+        """Let the model read whole documents in stages."""
+        yield from self._wait_for_model()
+        paths = found.understanding.filters.documents if found.understanding else ()
+        documents = [(path, self._parts.library.text(path)) for path in paths]
+        yield Sources((), found.plan.considered, found.plan)
+        settings = self._parts.settings
+        self._passages = yield from self._forward(
+            summarise(
+                self._parts.model,
+                documents,
+                self._question.text,
+                instructions=settings.system_prompt,
+                sampling=self._sampling,
+                draft_limit=self._draft_limit,
+                max_answer_tokens=self._question.max_tokens or min(SUMMARY_TOKENS, settings.max_answer_tokens),
+                is_cancelled=self._cancelled.is_set,
+            )
+        )
+        tokens = sum(estimated_tokens(passage.text) for passage in self._passages)
+        self._plan = replace(found.plan, passages=len(self._passages), tokens=tokens)
+
+    def _retrieve(self, dialogue: tuple[Turn, ...]) -> Generator[Event, None, Retrieval]:
+        """Decide whether the documents are searched, and search them."""
+        settings = self._parts.settings
+        budget = self._parts.speed.budget(settings.reading_s, settings.context_tokens)
+        retriever = Retriever(self._parts.library, self._question, budget, settings.passages)
+        decided = retriever.decide(dialogue)
+        self._plan = decided.plan
+        if decided.plan.decision in {"none", "summary"}:
+            return decided
         yield Progress("searching")
         begun = time.perf_counter()
-        previous = dialogue[-1].question if dialogue else ""
-        query = search_query(self._question.text, previous)
-        if query != self._question.text:
-            self._in_full = " ".join(query.split())
-        result = self._search_again_after_a_crash(query)
-        if not is_near(query, result.passages):
-            result = replace(result, passages=())
+        found = retriever.search(decided)
         self._retrieval_ms = (time.perf_counter() - begun) * 1000
-        return result
-
-    def _search_again_after_a_crash(self, query: str) -> SearchResult:
-        library, limit = self._parts.library, self._parts.settings.passages
-        try:
-            return library.search(query, limit)
-        except ProcessError:
-            logger.warning("search failed, once more", exc_info=True)
-            return library.search(query, limit)
+        self._plan = found.plan
+        return found
 
     def _wait_for_model(self) -> Iterator[Event]:
         begun = time.perf_counter()
@@ -210,19 +291,42 @@ class ModelAnswer:
         return Delta(event.text, event.tokens, event.drafted)
 
     def _reason(self) -> FinishReason:
-        return self._generated.reason if self._generated is not None else "cancelled"
+        if self._generated is not None:
+            return self._generated.reason
+        return "stop" if self._text and not self._cancelled.is_set() else "cancelled"
 
     def _finished(self, reason: FinishReason) -> Finished:
-        return Finished(self._text, reason, self._citations(), self._metrics())
+        review = self._reviewed()
+        return Finished(
+            review.answer,
+            reason,
+            review.citations,
+            self._metrics(),
+            plan=self._plan,
+            sentences=review.sentences,
+            verdict=review.verdict,
+        )
 
-    def _citations(self) -> tuple[Citation, ...]:
-        if not self._passages or not self._text:
-            return ()
+    def _reviewed(self) -> Review:
+        """Hold the answer against what was read."""
+        if self._cited or not self._text or (self._generated is None and not self._passages):
+            refused = self._text == REFUSAL
+            return Review(self._text, self._cited, (), "refused" if refused else "unchecked")
+        found = self._review()
+        if self._question.documents_only and found.verdict == "unsupported":
+            said = SentenceReview(0, len(REFUSAL), None, LEFT_OUT, found.answer)
+            return Review(REFUSAL, (), (said,), "refused")
+        return found
+
+    def _review(self) -> Review:
+        question = self._question.text
+        if not self._passages:
+            return review(self._text, (), question)
         try:
-            return align(self._text, self._passages, question=self._question.text, page_of=self._parts.library.page_of)
+            return review(self._text, self._passages, question, page_of=self._parts.library.page_of)
         except (LibraryError, ProcessError):
             logger.warning("pages of the citations unknown", exc_info=True)
-            return align(self._text, self._passages, question=self._question.text)
+            return review(self._text, self._passages, question)
 
     def _metrics(self) -> Metrics:
         total_ms = (time.perf_counter() - self._received) * 1000

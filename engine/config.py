@@ -79,7 +79,14 @@ class Settings(BaseModel):
         "", max_length=4000, title="Instructions", description="What the model should always keep in mind."
     )
     passages: int = Field(
-        5, ge=1, le=50, title="Passages", description="Passages of your documents that the model reads for an answer."
+        10, ge=1, le=50, title="Passages", description="Passages of your documents that an answer may take at most."
+    )
+    reading_s: float = Field(
+        4.0,
+        ge=0.5,
+        le=600.0,
+        title="Time to read",
+        description="How long the model may read passages before its first word, in seconds; it reads what fits.",
     )
     embedder_threads: int = Field(
         0, ge=0, le=64, title="Indexing threads", description="CPU threads for indexing; 0 takes the physical cores."

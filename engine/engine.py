@@ -18,6 +18,7 @@ from engine.library.client import Library
 from engine.llm.client import LanguageModel
 from engine.llm.protocol import LoadModel
 from engine.messages import Delta, Event, Finished, Metrics, ModelState, Question, Started
+from engine.retrieving import ReadingSpeed
 from engine.rules import RuleContext, Rules
 from engine.scaling.probe import MemoryUse, memory_use
 
@@ -39,6 +40,7 @@ class Engine:
         settings = config.settings
         self.library = Library(config)
         self._dialogues = Dialogues()
+        self._speed = ReadingSpeed()
         how = LoadModel(
             config.model_path(),
             settings.context_tokens,
@@ -94,7 +96,7 @@ class Engine:
             self.start()
             # The window deletes chats by itself.
             self._dialogues.keep_only({chat.id for chat in self.history.chats()})
-            parts = Parts(self._model, self.library, self.history, self.config.settings, self._dialogues)
+            parts = Parts(self._model, self.library, self.history, self.config.settings, self._dialogues, self._speed)
             running = self._running = ModelAnswer(parts, question, received)
             if self._stop_asked:
                 running.cancel()

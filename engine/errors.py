@@ -11,6 +11,7 @@ HolaError
 │   │   └── UnsupportedFile the file is of a kind that Hola does not read
 │   └── EmbedderError       the embedding model is missing or damaged
 ├── HistoryError            the stored chats
+├── ViewerError             a page can't be shown
 └── ProcessError            a child process
     ├── ProcessCrashed      it ended on its own (the reason is in the message)
     └── ProcessTimeout      it did not answer in time and was ended
@@ -33,6 +34,7 @@ __all__ = [
     "ProcessTimeout",
     "SettingsError",
     "UnsupportedFile",
+    "ViewerError",
 ]
 
 
@@ -83,6 +85,10 @@ class EmbedderError(LibraryError):
 
 class HistoryError(HolaError):
     """The stored chats can't be read or written."""
+
+
+class ViewerError(HolaError):
+    """A page of a document can't be shown."""
 
 
 class ProcessError(HolaError):

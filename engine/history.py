@@ -10,13 +10,24 @@ import threading
 import time
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar, cast, get_args
+from types import UnionType
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from engine.errors import HistoryError
 from engine.history_file import Damaged, connect, mapped, move_aside
-from engine.messages import Chat, Citation, FinishReason, Metrics, Route, Turn
+from engine.messages import (
+    Chat,
+    Citation,
+    FinishReason,
+    Metrics,
+    RetrievalPlan,
+    Route,
+    SentenceReview,
+    Turn,
+    Verdict,
+)
 
 __all__ = ["History", "title_of"]
 
@@ -27,7 +38,10 @@ MAX_TITLE = 48
 MAX_GIVEN_TITLE = 200
 """Length of a title that the user gives, in characters."""
 
-_Record = TypeVar("_Record", Citation, Metrics)
+_Record = TypeVar("_Record", Citation, Metrics, RetrievalPlan, SentenceReview)
+_HINTS: dict[type[Any], dict[str, Any]] = {
+    kind: get_type_hints(kind) for kind in (Citation, Metrics, RetrievalPlan, SentenceReview)
+}
 
 
 class History:
@@ -87,14 +101,25 @@ class History:
         reason: FinishReason,
         citations: Sequence[Citation] = (),
         metrics: Metrics | None = None,
+        *,
+        plan: RetrievalPlan | None = None,
+        sentences: Sequence[SentenceReview] = (),
+        verdict: Verdict = "unchecked",
     ) -> None:
         """Store the whole answer; a turn that was deleted meanwhile is left alone."""
-        stored = json.dumps([asdict(citation) for citation in citations])
-        measured = json.dumps(asdict(metrics or Metrics()))
+        columns = {
+            "answer": _storable(answer),
+            "reason": reason,
+            "citations": json.dumps([asdict(citation) for citation in citations]),
+            "metrics": json.dumps(asdict(metrics or Metrics())),
+            "plan": json.dumps(plan and asdict(plan)),
+            "sentences": json.dumps([asdict(sentence) for sentence in sentences]),
+            "verdict": verdict,
+        }
+        settings = ", ".join(f"{name} = ?" for name in columns)
         with self._transaction() as connection:
             changed = connection.execute(
-                "UPDATE turns SET answer = ?, reason = ?, citations = ?, metrics = ? WHERE id = ?",
-                (_storable(answer), reason, stored, measured, turn_id),
+                f"UPDATE turns SET {settings} WHERE id = ?", (*columns.values(), turn_id)
             ).rowcount
             if changed:
                 connection.execute(
@@ -119,7 +144,7 @@ class History:
     def turns(self, chat_id: int) -> tuple[Turn, ...]:
         """Return the turns of a chat, oldest first; empty if there is no such chat."""
         rows = self._rows(
-            "SELECT id, question, answer, route, reason, citations, metrics, asked FROM turns"
+            "SELECT id, question, answer, route, reason, citations, metrics, asked, plan, sentences, verdict FROM turns"
             " WHERE chat_id = ? ORDER BY id",
             (chat_id,),
         )
@@ -251,37 +276,58 @@ def _drop_turns(connection: sqlite3.Connection, which: str, values: tuple[int, .
 
 def _turn(row: tuple[Any, ...]) -> Turn:
     """Build a turn from its row; one that has no end yet reads as failed."""
-    turn_id, question, answer, route, reason, citations, metrics, asked = row
+    turn_id, question, answer, route, reason, citations, metrics, asked, plan, sentences, verdict = row
     return Turn(
         id=turn_id,
         question=question,
         answer=answer,
         route=route if route in get_args(Route) else "model",
         reason=reason if reason in get_args(FinishReason) else "failed",
-        citations=tuple(filter(None, (_record(Citation, item) for item in _list(citations)))),
+        citations=_records(Citation, citations),
         metrics=_record(Metrics, _loaded(metrics)) or Metrics(),
         asked=asked,
+        plan=_record(RetrievalPlan, _loaded(plan)),
+        sentences=_records(SentenceReview, sentences),
+        verdict=verdict if verdict in get_args(Verdict) else "unchecked",
     )
 
 
+def _records(kind: type[_Record], text: Any) -> tuple[_Record, ...]:
+    """Build the records of a JSON list, without those that can't be read."""
+    loaded = _loaded(text)
+    return tuple(filter(None, (_record(kind, item) for item in loaded))) if isinstance(loaded, list) else ()
+
+
 def _record(kind: type[_Record], values: Any) -> _Record | None:
-    """Build a record from JSON of this or another version; None if a needed field is missing."""
-    known = {field.name for field in fields(kind)}
+    """Build a record from JSON of this or another version; None if a field is missing or of another type."""
+    if not isinstance(values, dict):
+        return None
+    hints = _HINTS[kind]
+    known = {name: value for name, value in values.items() if name in hints}
+    if not all(_fits(value, hints[name]) for name, value in known.items()):
+        return None
     try:
-        return kind(**{name: value for name, value in values.items() if name in known})
-    except (AttributeError, TypeError):
+        return kind(**known)
+    except TypeError:
         return None
 
 
-def _list(text: str) -> list[Any]:
-    loaded = _loaded(text)
-    return loaded if isinstance(loaded, list) else []
+def _fits(value: Any, hint: Any) -> bool:
+    """Tell whether a JSON value is what a field takes."""
+    origin = get_origin(hint)
+    if origin is Literal:
+        return value in get_args(hint)
+    if origin is UnionType:
+        return any(_fits(value, each) for each in get_args(hint))
+    # A whole number is a fine float; True is no number, though Python says so.
+    return type(value) in ((int, float) if hint is float else (hint,))
 
 
-def _loaded(text: str) -> Any:
+def _loaded(text: Any) -> Any:
+    """Parse JSON; None if it is none, or too deep to be Hola's."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (TypeError, ValueError, RecursionError):
         return None
 
 

@@ -41,6 +41,11 @@ _MIGRATIONS = (
     CREATE VIRTUAL TABLE turn_words USING fts5(words, tokenize = 'trigram');
     CREATE VIRTUAL TABLE chat_words USING fts5(words, tokenize = 'trigram');
     """,
+    """
+    ALTER TABLE turns ADD COLUMN plan TEXT NOT NULL DEFAULT 'null';
+    ALTER TABLE turns ADD COLUMN sentences TEXT NOT NULL DEFAULT '[]';
+    ALTER TABLE turns ADD COLUMN verdict TEXT NOT NULL DEFAULT 'unchecked';
+    """,
 )
 
 

@@ -11,10 +11,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal
 
+from engine.evidence import Citation, Decision, Passage, RetrievalPlan, SentenceReview, Verdict
+
 __all__ = [
     "Chat",
     "ChatMessage",
     "Citation",
+    "Decision",
     "Delta",
     "Document",
     "DocumentChanged",
@@ -32,14 +35,17 @@ __all__ = [
     "Passage",
     "Progress",
     "Question",
+    "RetrievalPlan",
     "Reviewed",
     "Role",
     "Route",
     "Sampling",
     "SearchResult",
+    "SentenceReview",
     "Sources",
     "Started",
     "Turn",
+    "Verdict",
 ]
 
 Route = Literal["rule", "model"]
@@ -52,7 +58,6 @@ DraftTier = Literal["plain", "n-gram", "draft model", "n-gram + draft model"]
 """Where the tokens that the model verified came from; "plain": each was decoded by itself."""
 
 Role = Literal["system", "user", "assistant"]
-
 
 # ---------------------------------------------------------------- one question
 
@@ -98,58 +103,10 @@ class Question:
     """None takes the sampling from the settings."""
     max_tokens: int | None = None
     """Length limit of the answer in tokens; None takes it from the settings."""
+    documents_only: bool = False
+    """True always searches, and refuses what the documents don't hold."""
     replaces_turn: int | None = None
     """A turn of this chat (id) that is asked anew, edited or regenerated; it and all after it go."""
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """A chunk of a document that a search found."""
-
-    chunk_id: str
-    path: str
-    """The document's absolute path."""
-    text: str
-    page: int | None
-    """1-based page the chunk starts on; None where the format has no pages."""
-    heading: str
-    """The heading above the chunk; empty if there is none."""
-    start: int
-    """Offset of the chunk in the document's extracted text, in characters."""
-    end: int
-    """End offset, exclusive: `extracted[start:end] == text`."""
-    score: float
-    """Fused relevance, higher is better; comparable within one search only."""
-    vector_rank: int | None = None
-    """0-based rank in the vector ranking; None if it is not in it."""
-    text_rank: int | None = None
-    """0-based rank in the full-text (BM25) ranking; None if it is not in it."""
-    similarity: float | None = None
-    """Cosine of the angle between the vectors of query and chunk, -1 to 1; None if it is not in the vector ranking."""
-
-
-@dataclass(frozen=True, slots=True)
-class Citation:
-    """A place in a document that supports a part of the answer."""
-
-    number: int
-    """1-based, in the order of first use; what the chip shows."""
-    path: str
-    """The document's absolute path."""
-    page: int | None
-    """1-based page on which the snippet starts; None where the format has no pages."""
-    snippet: str
-    """The supporting text, verbatim: `extracted[start:end] == snippet`."""
-    start: int
-    """Offset of the snippet in the document's extracted text, in characters."""
-    end: int
-    """End offset, exclusive."""
-    answer_start: int
-    """Offset in the answer of the sentence that it supports, in characters."""
-    answer_end: int
-    """End offset, exclusive; the chip stands here."""
-    support: float
-    """How well the snippet supports the sentence, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +165,7 @@ class Sources:
     passages: tuple[Passage, ...]
     considered: int
     """How many passages the library holds."""
+    plan: RetrievalPlan = field(default_factory=RetrievalPlan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +183,10 @@ class Reviewed:
     """The answer was held against the passages."""
 
     answer: str
+    """With its corrections."""
     citations: tuple[Citation, ...]
+    sentences: tuple[SentenceReview, ...] = ()
+    verdict: Verdict = "unchecked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +197,10 @@ class Finished:
     reason: FinishReason
     citations: tuple[Citation, ...] = ()
     metrics: Metrics = field(default_factory=Metrics)
+    plan: RetrievalPlan | None = None
+    """None where a rule answered."""
+    sentences: tuple[SentenceReview, ...] = ()
+    verdict: Verdict = "unchecked"
 
 
 Event = Started | Progress | Sources | Delta | Reviewed | Finished
@@ -276,6 +241,9 @@ class Turn:
     metrics: Metrics
     asked: float
     """Unix time of the question, in seconds."""
+    plan: RetrievalPlan | None = None
+    sentences: tuple[SentenceReview, ...] = ()
+    verdict: Verdict = "unchecked"
 
 
 # ---------------------------------------------------------------- the library
@@ -370,8 +338,17 @@ class SearchResult:
     passages: tuple[Passage, ...]
     """Best first."""
     total_chunks: int
+    """Of the library, or of the documents that were searched."""
     embed_ms: float
     search_ms: float
+    read_ms: float = 0.0
+    """Ranking and compression."""
+    read: int = 0
+    """Passages that the excerpts come from."""
+    best: float = 0.0
+    """Probability that the best passage holds what was asked for, 0 to 1."""
+    kept: float = 0.0
+    """Probability that what was asked for is in the excerpts, given that it is in the library."""
 
 
 @dataclass(frozen=True, slots=True)

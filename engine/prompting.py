@@ -48,6 +48,8 @@ class Prompt:
     """The earlier turns in it, as they are laid out, oldest first."""
     answer_tokens: int
     """Room for the answer, in tokens."""
+    source_tokens: int = 0
+    """Tokens of the sources."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,8 @@ def compose(
     """
     in_full = in_full or question
     costs = _measure((question, in_full), exchanges, passages, instructions, max_answer_tokens, count)
-    visible = {_text(passage) for exchange in exchanges for passage in exchange.passages}
-    readable = [index for index, passage in enumerate(passages) if _text(passage) in visible]
+    visible = [passage for exchange in exchanges for passage in exchange.passages]
+    readable = [index for index, passage in enumerate(passages) if any(_contains(other, passage) for other in visible)]
     earlier = tuple(exchanges)
     taken = _append(costs, readable) if exchanges else _best_that_fit(costs.passages, costs.room)
     if taken is None:
@@ -100,6 +102,7 @@ def compose(
         shown=shown,
         earlier=earlier,
         answer_tokens=costs.answer,
+        source_tokens=sum(costs.passages[index] - JOINT_TOKENS for index in {*taken, *readable}),
     )
 
 
@@ -226,6 +229,15 @@ def _others(earlier: Sequence[Exchange], sources: Sequence[Passage]) -> tuple[Pa
                 seen.add(_text(passage))
                 others.append(passage)
     return tuple(others)
+
+
+def _contains(other: Passage, passage: Passage) -> bool:
+    """Tell whether one passage shows all of another: the same words, or the part of a document around them."""
+    if _text(other) == _text(passage):
+        return True
+    start = passage.start - other.start
+    inside = other.path == passage.path and start >= 0
+    return inside and other.text[start : start + len(passage.text)] == passage.text
 
 
 def _text(passage: Passage) -> str:

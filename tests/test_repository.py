@@ -22,6 +22,7 @@ SOLE_IMPORTERS = {
     "fastembed": "engine/library/embed.py",
     "lancedb": "engine/library/store.py",
     "kreuzberg": "engine/indexing/extract.py",
+    "pypdfium2": "engine/viewing/pdf.py",
 }
 """Native library -> the one file (or folder, with one file in it) of the product that imports it."""
 

@@ -17,6 +17,7 @@ from engine.bench.corpus import paragraphs, vocabulary
 from engine.config import DataPaths, EngineConfig
 from engine.library.client import Library
 from engine.library.embed import BATCH, Embedder
+from engine.library.protocol import Search
 from engine.library.store import Row, Store
 
 __all__ = ["run"]
@@ -31,6 +32,8 @@ CHUNKS_PER_DOCUMENT = 100
 QUERIES, WARM_UP = 300, 30
 COMMON_WORDS = 100
 RECALL_QUERIES = 50
+MOST_TOKENS = 1_200
+"""Budget of what is read for a question."""
 
 
 def run(config: EngineConfig, chunks: int = 100_000) -> dict[str, Any]:
@@ -112,7 +115,7 @@ def _recall(config: EngineConfig, embedder: Embedder, vectors: npt.NDArray[np.fl
         for question in questions:
             query = embedder.embed_query(question)
             exact = {f"{number:08d}" for number in np.argsort(-(vectors @ query))[:5]}
-            passages = store.hybrid_search(question, query, 100)
+            passages = store.candidates(question, query)
             found = {each.chunk_id for each in passages if each.vector_rank is not None and each.vector_rank < 5}
             shares.append(len(exact & found) / len(exact))
     finally:
@@ -127,7 +130,7 @@ def _search(config: EngineConfig, questions: list[str]) -> tuple[list[float], li
     try:
         for number, question in enumerate(questions):
             begun = time.perf_counter()
-            result = library.search(question, config.settings.passages)
+            result = library.search(Search((question,), MOST_TOKENS, config.settings.passages))
             elapsed = (time.perf_counter() - begun) * 1000
             if number >= WARM_UP:
                 times.append(elapsed)

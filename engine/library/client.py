@@ -12,7 +12,7 @@ from typing import Any
 from engine.config import EngineConfig
 from engine.errors import LibraryError, ProcessCrashed, ProcessError
 from engine.indexing.journal import Journal
-from engine.library.protocol import Busy, Index, LibraryConfig, Pause, Remove, Search, Stats, WarmUp
+from engine.library.protocol import Busy, Index, LibraryConfig, Mentions, Pause, Remove, Search, Stats, WarmUp
 from engine.library.texts import StoredText, Texts
 from engine.messages import Document, IndexEvent, LibraryStats, SearchResult
 from engine.process import ChildProcess
@@ -44,6 +44,7 @@ class Library:
             folder=data.library,
             journal=data.journal,
             embedder=config.assets / "embedder",
+            weights=config.assets / "adacomp.json",
             threads=settings.embedder_threads,
             logs=data.logs,
             parse_timeout_s=settings.parse_timeout_s,
@@ -99,9 +100,14 @@ class Library:
         removed = self._child.request(Remove(tuple(path.absolute() for path in paths))).result()
         return int(removed.documents)
 
-    def search(self, query: str, limit: int) -> SearchResult:
-        """Return the passages that fit a query best."""
-        result: SearchResult = self._child.request(Search(query, limit)).result()
+    def search(self, search: Search) -> SearchResult:
+        """Return what is to be read for a question."""
+        result: SearchResult = self._child.request(search).result()
+        return result
+
+    def mentions(self, mentions: Mentions) -> SearchResult:
+        """Return every passage that has all words of a phrase, the best by BM25 first."""
+        result: SearchResult = self._child.request(mentions).result()
         return result
 
     def text(self, path: str) -> str:

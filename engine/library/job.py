@@ -19,7 +19,7 @@ import numpy.typing as npt
 from engine.errors import ExtractionError, ProcessCrashed, ProcessError, ProcessTimeout, UnsupportedFile
 from engine.indexing.journal import Journal
 from engine.indexing.parser import Begun, Parsed, ParseRequest
-from engine.library.embed import Embedder
+from engine.library.embed import Embedder, with_heading
 from engine.library.pace import Pace
 from engine.library.store import Row, Store
 from engine.library.texts import StoredText, Texts, document_key
@@ -273,7 +273,7 @@ class Worker:
 
     def _embed(self, batch: list[tuple[_Work, int]]) -> None:
         begun = time.perf_counter()
-        vectors = self._desk.embedder.embed_passages([work.parsed.chunks[index].text for work, index in batch])
+        vectors = self._desk.embedder.embed_passages([_as_embedded(work, index) for work, index in batch])
         for (work, index), vector in zip(batch, vectors, strict=True):
             work.vectors[index] = vector
             work.done += 1
@@ -338,6 +338,11 @@ class Worker:
             return None
         self._news.append(DocumentChanged(entry.document))
         return entry.document
+
+
+def _as_embedded(work: _Work, index: int) -> str:
+    chunk = work.parsed.chunks[index]
+    return with_heading(chunk.heading or Path(work.path).stem, chunk.text)
 
 
 def _rows(work: _Work) -> list[Row]:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Busy", "Index", "LibraryConfig", "Pause", "Remove", "Removed", "Search", "Stats", "WarmUp"]
+__all__ = [
+    "Busy",
+    "Index",
+    "LibraryConfig",
+    "Mentions",
+    "Pause",
+    "Remove",
+    "Removed",
+    "Search",
+    "Stats",
+    "WarmUp",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +28,8 @@ class LibraryConfig:
     journal: Path
     embedder: Path
     """Folder of the embedder's files."""
+    weights: Path
+    """What AdaComp has learned."""
     threads: int
     """For the embedder; 0 takes the physical cores."""
     logs: Path
@@ -41,10 +54,25 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Find passages."""
+    """Find what is to be read for a question."""
 
-    query: str
-    limit: int
+    queries: tuple[str, ...]
+    """One for each part of the question."""
+    most_tokens: int
+    """Budget of the reading, in tokens of the language model (estimated)."""
+    most_passages: int
+    documents: tuple[str, ...] | None = None
+    """Search these alone (absolute paths); None: the whole library."""
+    is_fixed: bool = False
+    """Take the `most_passages` best whole, whatever they say: for comparison."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mentions:
+    """Find every passage that has all words of a phrase."""
+
+    phrase: str
+    documents: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

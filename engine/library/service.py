@@ -18,7 +18,19 @@ from engine.library.embed import Embedder, tokenizer_file
 from engine.library.intake import Intake, take_in, under
 from engine.library.job import Desk, Worker
 from engine.library.pace import Pace
-from engine.library.protocol import Busy, Index, LibraryConfig, Pause, Remove, Removed, Search, Stats, WarmUp
+from engine.library.protocol import (
+    Busy,
+    Index,
+    LibraryConfig,
+    Mentions,
+    Pause,
+    Remove,
+    Removed,
+    Search,
+    Stats,
+    WarmUp,
+)
+from engine.library.searching import find_mentions, search
 from engine.library.store import Store
 from engine.library.texts import Texts
 from engine.library.turn import Turn
@@ -33,6 +45,7 @@ from engine.messages import (
     SearchResult,
 )
 from engine.process import ChildProcess
+from engine.retrieval.adacomp import AdaComp, Weights
 from engine.service import IDLE, STEP, CancelToken
 
 __all__ = ["LibraryService"]
@@ -42,6 +55,8 @@ logger = logging.getLogger(__name__)
 TELL_INTERVAL_S, PAUSED_TELL_INTERVAL_S = 0.1, 1.0
 UPKEEP_EVERY_CHUNKS = 1000
 PARSER_NICENESS = 5
+EMBEDDED_AS = "{}, below headings"
+"""How vectors are made with an embedder of that name: a library that was made otherwise has to be rebuilt."""
 CANCELLED = "Indexing was cancelled before this file's turn: add it again to index it."
 
 
@@ -56,6 +71,7 @@ class LibraryService:
         self._pace = Pace(paused=self._journal.note("paused") == "1")
         self._embedder: Embedder | None = None
         self._store: Store | None = None
+        self._adacomp: AdaComp | None = None
         self._upkeep = ThreadPoolExecutor(1, "upkeep")
         self._indexing = False
         self._maintaining = False
@@ -64,6 +80,8 @@ class LibraryService:
         """Answer a request by events."""
         if isinstance(request, Search):
             yield self._search(request)
+        elif isinstance(request, Mentions):
+            yield find_mentions(request, self._open_store())
         elif isinstance(request, Index):
             yield from self._index(request, cancel)
         elif isinstance(request, Busy):
@@ -95,9 +113,10 @@ class LibraryService:
         """Open the table; `anew` drops one that is damaged or was made with another embedder."""
         embedder = self._open_embedder()
         made_with = self._journal.note("embedder")
-        foreign = bool(made_with) and made_with != embedder.name
+        makes = EMBEDDED_AS.format(embedder.name)
+        foreign = bool(made_with) and made_with != makes
         if foreign and not anew:
-            raise LibraryError("The library was made with another embedder: rebuild it to use this one.")
+            raise LibraryError("The library was made with another embedder, or by an older Hola: rebuild it.")
         if anew and (foreign or not self._is_sound(embedder.dimension)):
             # First the journal: what is ready in it would be held for unchanged after a crash, and never come back.
             self._journal.requeue_all()
@@ -107,8 +126,8 @@ class LibraryService:
             Store.destroy(self._config.folder)
         if self._store is None:
             self._store = Store(self._config.folder, embedder.dimension)
-        if made_with != embedder.name:
-            self._journal.set_note("embedder", embedder.name)
+        if made_with != makes:
+            self._journal.set_note("embedder", makes)
         return self._store
 
     def _is_sound(self, dimension: int) -> bool:
@@ -131,14 +150,9 @@ class LibraryService:
     # ------------------------------------------------------------ short requests
 
     def _search(self, request: Search) -> SearchResult:
-        store = self._open_store()
-        begun = time.perf_counter()
-        vector = self._open_embedder().embed_query(request.query)
-        embedded = time.perf_counter()
-        passages = store.hybrid_search(request.query, vector, request.limit)
-        total = store.count()
-        searched = time.perf_counter()
-        return SearchResult(passages, total, (embedded - begun) * 1000, (searched - embedded) * 1000)
+        if self._adacomp is None:
+            self._adacomp = AdaComp(Weights.load(self._config.weights))
+        return search(request, self._open_store(), self._open_embedder(), self._adacomp)
 
     def _remove(self, request: Remove) -> Iterator[Any]:
         paths = under(self._journal, request.paths)

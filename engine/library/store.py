@@ -20,10 +20,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from lancedb.index import FTS, HnswSq
-from lancedb.query import MatchQuery
+from lancedb.query import FullTextOperator, MatchQuery
 
 from engine.errors import LibraryError
-from engine.library.fusion import reciprocal_rank_fusion
 from engine.messages import Passage
 
 __all__ = ["Row", "Store"]
@@ -32,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 TABLE = "chunks"
 CANDIDATES = 30
-"""How deep each ranking goes before they are fused."""
+"""How deep each ranking goes."""
 STOP_WORDS = (
     "a about an and are as at be by can could did do does for from had has have how i if in is it its me my of on or "
     "should that the their there these they this to was we were what when where which who whom why will with would you "
@@ -187,10 +186,10 @@ class Store:
         with _mapped():
             self._table.checkout_latest()
 
-    def count(self) -> int:
-        """Return the number of chunks."""
+    def count(self, documents: Sequence[str] | None = None) -> int:
+        """Return the number of chunks, of some documents or of all."""
         with _mapped():
-            return int(self._table.count_rows())
+            return int(self._table.count_rows(None if documents is None else _any_of(documents)))
 
     def identities(self) -> list[tuple[str, str, str]]:
         """Return (id, document, text) of every chunk, for checks."""
@@ -210,46 +209,78 @@ class Store:
         with _mapped():
             for _ in self._table.search().limit(None).to_batches():
                 continue
-        self.hybrid_search("a", np.full(self._dimension, self._dimension**-0.5, np.float32), 1)
+        self.candidates("a", np.full(self._dimension, self._dimension**-0.5, np.float32))
 
     def bytes_on_disk(self) -> int:
         """Return the size of the table's files."""
         with _mapped():
             return int(self._table.stats()["total_bytes"])
 
-    def hybrid_search(self, query: str, vector: npt.NDArray[np.float32], limit: int) -> tuple[Passage, ...]:
-        """Search by words (BM25) and by meaning at the same time, fused by reciprocal rank fusion, best first.
+    def candidates(
+        self, query: str, vector: npt.NDArray[np.float32], documents: Sequence[str] | None = None
+    ) -> tuple[Passage, ...]:
+        """Search by words (BM25) and by meaning at the same time; return what either found, the nearest first.
 
         `vector` is the query's embedding, shape (dimension,). The query is taken as words, never as query syntax.
+        `documents` limits the search to theirs. Scores are not fused yet: that is `engine.retrieval.ranking`'s.
         """
-        by_meaning = self._searchers.submit(self._vector_search, vector)
-        by_words = self._searchers.submit(self._text_search, query)
+        where = None if documents is None else _any_of(documents)
+        by_meaning = self._searchers.submit(self._vector_search, vector, where)
+        by_words = self._searchers.submit(self._text_search, query, where)
         with _mapped():
-            rankings = by_meaning.result(), by_words.result()
-        # The rows of the vector ranking carry the distance: they go over those of the other.
-        rows = {row["id"]: row for ranking in reversed(rankings) for row in ranking}
-        orders = [[row["id"] for row in ranking] for ranking in rankings]
-        ranks = [{item: rank for rank, item in enumerate(order)} for order in orders]
-        return tuple(
-            _passage(rows[item], score, ranks[0].get(item), ranks[1].get(item))
-            for item, score in reciprocal_rank_fusion(orders)[:limit]
-        )
+            near, named = by_meaning.result(), by_words.result()
+        nearness = {row["id"]: (rank, 1.0 - row["_distance"]) for rank, row in enumerate(near)}
+        scores = {row["id"]: (rank, row["_score"]) for rank, row in enumerate(named)}
+        found = []
+        for row in {row["id"]: row for row in (*near, *named)}.values():
+            vector_rank, similarity = nearness.get(row["id"], (None, None))
+            text_rank, text_score = scores.get(row["id"], (None, None))
+            if similarity is None:
+                similarity = _cosine(row["vector"], vector)
+            found.append(_passage(row, vector_rank, text_rank, similarity, text_score))
+        return tuple(found)
 
-    def _vector_search(self, vector: npt.NDArray[np.float32]) -> list[dict[str, Any]]:
+    def mentions(self, phrase: str, limit: int, documents: Sequence[str] | None = None) -> tuple[Passage, ...]:
+        """Return the chunks that have all words of a phrase, the best by BM25 first."""
+        search = self._table.search(MatchQuery(phrase, "text", operator=FullTextOperator.AND), query_type="fts")
+        if documents is not None:
+            search = search.where(_any_of(documents), prefilter=True)
+        with _mapped():
+            rows = search.select([*COLUMNS, "_score"]).limit(limit).to_list()
+        return tuple(_passage(row, None, rank, None, row["_score"]) for rank, row in enumerate(rows))
+
+    def _vector_search(self, vector: npt.NDArray[np.float32], where: str | None) -> list[dict[str, Any]]:
         search = self._table.search(vector, query_type="vector", vector_column_name="vector").distance_type("cosine")
         if self._has_vector_index:
             partitions = max(1, self._table.count_rows() // ROWS_PER_PARTITION) + 1
             search = search.nprobes(partitions).ef(SEARCH_EF).refine_factor(2)
+        if where is not None:
+            search = search.where(where, prefilter=True)
         found: list[dict[str, Any]] = search.select([*COLUMNS, "_distance"]).limit(CANDIDATES).to_list()
         return found
 
-    def _text_search(self, query: str) -> list[dict[str, Any]]:
+    def _text_search(self, query: str, where: str | None) -> list[dict[str, Any]]:
         search = self._table.search(MatchQuery(query, "text"), query_type="fts")
-        found: list[dict[str, Any]] = search.select([*COLUMNS, "_score"]).limit(CANDIDATES).to_list()
+        if where is not None:
+            search = search.where(where, prefilter=True)
+        found: list[dict[str, Any]] = search.select([*COLUMNS, "vector", "_score"]).limit(CANDIDATES).to_list()
         return found
 
 
-def _passage(row: dict[str, Any], score: float, vector_rank: int | None, text_rank: int | None) -> Passage:
+def _cosine(stored: Sequence[float], query: npt.NDArray[np.float32]) -> float:
+    """Return the cosine of two vectors, the query's of unit length."""
+    vector = np.asarray(stored, np.float32)
+    length = float(np.linalg.norm(vector))
+    return float(vector @ query) / length if length else 0.0
+
+
+def _passage(
+    row: dict[str, Any],
+    vector_rank: int | None,
+    text_rank: int | None,
+    similarity: float | None,
+    text_score: float | None,
+) -> Passage:
     return Passage(
         chunk_id=row["id"],
         path=row["document"],
@@ -258,15 +289,18 @@ def _passage(row: dict[str, Any], score: float, vector_rank: int | None, text_ra
         heading=row["heading"] or "",
         start=row["start"],
         end=row["end"],
-        score=score,
+        score=0.0,
         vector_rank=vector_rank,
         text_rank=text_rank,
-        similarity=1.0 - row["_distance"] if "_distance" in row else None,
+        similarity=similarity,
+        text_score=text_score,
     )
 
 
 def _any_of(documents: Sequence[str]) -> str:
     """Return an SQL condition that holds for the chunks of these documents."""
+    if not documents:
+        return "false"
     quoted = ", ".join("'" + path.replace("'", "''") + "'" for path in documents)
     return f"document IN ({quoted})"
 

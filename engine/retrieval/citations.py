@@ -17,7 +17,10 @@ from engine.retrieval.sentences import Span, split_sentences
 from engine.retrieval.vocabulary import CALENDAR, UNITS
 from engine.retrieval.words import Word, is_negated, mask_markers, read_words
 
-__all__ = ["Span", "align", "split_sentences"]
+__all__ = [
+    "REFUSAL", "Claim", "Found", "PageOf", "Span", "Topic", "Window", "align", "coverage", "find_best", "is_kin",
+    "numbered", "rarity_of", "split_sentences", "weigh", "windows_of",
+]  # fmt: skip
 
 PageOf = Callable[[str, int], "int | None"]
 """Returns the 1-based page of an offset, in characters, in the text of a document (path)."""
@@ -40,7 +43,7 @@ RUN_COST = 0.08
 """What each further sentence of a run has to gain."""
 
 _N = r"(?: not|n['’]?t)"
-_REFUSAL = re.compile(
+REFUSAL = re.compile(
     rf"\b(?:i (?:(?:do|did|could|can|was|am){_N}|cannot|am unable|have no)\b|we (?:do{_N}|cannot) (?:know|tell)"
     r"|(?:documents?|passages?|contexts?|texts?|sources?|excerpts?|files?|information) (?:provided |given |above )?"
     rf"(?:(?:do|does|did){_N}|never) (?:\w+ )?(?:say|mention|contain|provide|state|specify|include|give|tell|answer|"
@@ -58,7 +61,7 @@ _REFUSAL = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class _Window:
+class Window:
     """One sentence or a run of sentences of a passage."""
 
     passage: int
@@ -73,13 +76,13 @@ class _Window:
     """The words by their first five letters."""
     negated: bool
 
-    def includes(self, other: _Window) -> bool:
+    def includes(self, other: Window) -> bool:
         """Tell whether another window lies inside this one."""
         return self.passage == other.passage and self.start <= other.start and other.end <= self.end
 
 
 @dataclass(frozen=True, slots=True)
-class _Claim:
+class Claim:
     """An answer sentence, weighed."""
 
     span: Span
@@ -91,11 +94,11 @@ class _Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class Found:
     """The best window for a claim."""
 
-    claim: _Claim
-    window: _Window
+    claim: Claim
+    window: Window
     support: float
 
 
@@ -115,25 +118,21 @@ def align(
     """
     masked = mask_markers(answer)
     asked = read_words(question)
-    windows = [window for at, passage in enumerate(passages) for window in _windows(at, passage)]
+    windows = [window for at, passage in enumerate(passages) for window in windows_of(at, passage)]
     if not windows or max_citations < 1:
         return ()
-    rarity = _rarity(windows)
-    topics = [_Topic.of(passage) for passage in passages]
-    found: list[_Found] = []
-    for span in split_sentences(masked):
-        claim = _claim(masked, span, asked, rarity)
-        best = claim and _best(claim, windows, topics, asked)
-        if best:
-            found.append(best)
-    return _numbered(found, passages, max_citations, page_of)
+    rarity = rarity_of(windows)
+    topics = [Topic.of(passage) for passage in passages]
+    claims = (weigh(masked, span, asked, rarity) for span in split_sentences(masked))
+    found = [best for claim in claims if claim and (best := find_best(claim, windows, topics, asked))]
+    return numbered(found, passages, max_citations, page_of)
 
 
 # ---------------------------------------------------------------- the passages
 
 
 @dataclass(frozen=True, slots=True)
-class _Topic:
+class Topic:
     """What holds for a whole passage."""
 
     heading: frozenset[str]
@@ -142,7 +141,7 @@ class _Topic:
     numbers: frozenset[str]
 
     @classmethod
-    def of(cls, passage: Passage) -> _Topic:
+    def of(cls, passage: Passage) -> Topic:
         """Read heading and text of a passage."""
         heading = read_words(passage.heading)
         words = [*heading, *read_words(passage.text)]
@@ -153,7 +152,7 @@ class _Topic:
         )
 
 
-def _windows(at: int, passage: Passage) -> list[_Window]:
+def windows_of(at: int, passage: Passage) -> list[Window]:
     """Return every run of one to three adjacent sentences."""
     text = mask_markers(passage.text)
     spans = split_sentences(text)
@@ -169,7 +168,7 @@ def _windows(at: int, passage: Passage) -> list[_Window]:
     return windows
 
 
-def _window(at: int, text: str, start: int, end: int, sentences: int, words: Iterable[Word]) -> _Window:
+def _window(at: int, text: str, start: int, end: int, sentences: int, words: Iterable[Word]) -> Window:
     """Index the words of a run."""
     keys: set[str] = set()
     numbers: dict[str, set[str]] = {}
@@ -181,7 +180,7 @@ def _window(at: int, text: str, start: int, end: int, sentences: int, words: Ite
             keys.add(word.key)
             if word.kind != "gram" and len(word.key) >= 5:
                 beginnings.setdefault(word.key[:5], []).append(word.key)
-    return _Window(
+    return Window(
         at,
         start,
         end,
@@ -193,7 +192,7 @@ def _window(at: int, text: str, start: int, end: int, sentences: int, words: Ite
     )
 
 
-def _rarity(windows: Sequence[_Window]) -> Callable[[str], float]:
+def rarity_of(windows: Sequence[Window]) -> Callable[[str], float]:
     """Return the inverse sentence frequency of a word: 1 + ln((n + 1) / (n_word + 1)), at least 1."""
     single = [window for window in windows if window.sentences == 1]
     counts = Counter(key for window in single for key in (*window.keys, *window.numbers))
@@ -203,11 +202,11 @@ def _rarity(windows: Sequence[_Window]) -> Callable[[str], float]:
 # ---------------------------------------------------------------- the answer
 
 
-def _claim(text: str, span: Span, asked: Sequence[Word], rarity: Callable[[str], float]) -> _Claim | None:
+def weigh(text: str, span: Span, asked: Sequence[Word], rarity: Callable[[str], float]) -> Claim | None:
     """Weigh an answer sentence; None if it claims nothing that a passage could support."""
     sentence = text[span.start : span.end]
     bare = sentence.rstrip("\"'”’»)*_ ")
-    if span.kind != "sentence" or bare.endswith(("?", "？", ":", "：")) or _REFUSAL.search(sentence):
+    if span.kind != "sentence" or bare.endswith(("?", "？", ":", "：")) or REFUSAL.search(sentence):
         return None
     fresh: dict[Word, float] = {}
     echoed: dict[Word, float] = {}
@@ -219,53 +218,53 @@ def _claim(text: str, span: Span, asked: Sequence[Word], rarity: Callable[[str],
             fresh[word] = weight
     if not any(word.weight > 0.2 for word in fresh):
         return None
-    return _Claim(span, fresh, echoed, is_negated(sentence))
+    return Claim(span, fresh, echoed, is_negated(sentence))
 
 
 def _is_echo(word: Word, other: Word) -> bool:
     """Tell whether a word of the answer stood in the question."""
     if (word.kind == "number") != (other.kind == "number"):
         return False
-    return word.key == other.key or (word.kind != "number" and _is_kin(word.key, other.key))
+    return word.key == other.key or (word.kind != "number" and is_kin(word.key, other.key))
 
 
-def _is_kin(left: str, right: str) -> bool:
+def is_kin(left: str, right: str) -> bool:
     """Tell whether two words share so long a beginning that one is mostly a form of the other."""
     longest = max(len(left), len(right))
     need = max(5, math.ceil(0.7 * longest))
     return min(len(left), len(right)) >= need and left[:need] == right[:need]
 
 
-def _best(claim: _Claim, windows: Sequence[_Window], topics: Sequence[_Topic], asked: Sequence[Word]) -> _Found | None:
+def find_best(claim: Claim, windows: Sequence[Window], topics: Sequence[Topic], asked: Sequence[Word]) -> Found | None:
     """Return the window that supports a claim best, if any supports it and none counts differently."""
     fresh_total = sum(claim.fresh.values())
     total = fresh_total + sum(claim.echoed.values())
     subject = {word for word in asked if word.kind != "number" and word.weight > 0.2}
     denied = _denials(claim, windows)
-    best: _Found | None = None
+    best: Found | None = None
     best_rank = 0.0
     for window in windows:
-        covered = {word: _coverage(word, window) for word in claim.fresh}
+        covered = {word: coverage(word, window) for word in claim.fresh}
         fresh = sum(covered[word] * weight for word, weight in claim.fresh.items())
         if fresh < MIN_SUPPORT * fresh_total or any(window.includes(other) for other in denied):
             continue
         topic = topics[window.passage]
         echoed = sum(
-            max(_coverage(word, window), word.key in topic.heading) * weight for word, weight in claim.echoed.items()
+            max(coverage(word, window), word.key in topic.heading) * weight for word, weight in claim.echoed.items()
         )
         support = (fresh + echoed) / total
-        about = _amount(word for word in subject if _coverage(word, window) or word.key in topic.heading)
+        about = _amount(word for word in subject if coverage(word, window) or word.key in topic.heading)
         near = 0.5 * (about + _amount(word for word in subject if word.key in topic.words))
         needed = 1 / 3 if any(word.kind == "gram" for word in subject) else ABOUT * _amount(subject)
         if support < MIN_SUPPORT or not _holds(claim, topic, covered, max(about, near) >= needed if subject else None):
             continue
         rank = support + 0.15 * about / max(1.0, _amount(subject)) - RUN_COST * (window.sentences - 1)
         if rank > best_rank + 1e-9:
-            best, best_rank = _Found(claim, window, support), rank
+            best, best_rank = Found(claim, window, support), rank
     return best if best and not _counts_differently(claim, windows, topics, subject) else None
 
 
-def _denials(claim: _Claim, windows: Sequence[_Window]) -> list[_Window]:
+def _denials(claim: Claim, windows: Sequence[Window]) -> list[Window]:
     """Return the sentences that say much the same as the claim, with or without a "not" more."""
     most = 2 * (len(claim.fresh) + len(claim.echoed)) + 2
     least = MIN_SUPPORT * sum(claim.fresh.values())
@@ -275,12 +274,12 @@ def _denials(claim: _Claim, windows: Sequence[_Window]) -> list[_Window]:
         if window.sentences == 1
         and window.negated != claim.negated
         and len(window.keys) + len(window.numbers) <= most
-        and sum(_coverage(word, window) * weight for word, weight in claim.fresh.items()) >= least
+        and sum(coverage(word, window) * weight for word, weight in claim.fresh.items()) >= least
     ]
 
 
 def _counts_differently(
-    claim: _Claim, windows: Sequence[_Window], topics: Sequence[_Topic], subject: Collection[Word]
+    claim: Claim, windows: Sequence[Window], topics: Sequence[Topic], subject: Collection[Word]
 ) -> bool:
     """Tell whether a sentence that fits better gives another number of the same unit: 24 months instead of 12."""
     about = {**dict.fromkeys(subject, 1.0), **claim.fresh, **{word: w / ECHO for word, w in claim.echoed.items()}}
@@ -293,11 +292,11 @@ def _counts_differently(
                 continue
             heading = topics[window.passage].heading
             fit = sum(
-                max(_coverage(word, window), 0.5 * (word.key in heading)) * weight
+                max(coverage(word, window), 0.5 * (word.key in heading)) * weight
                 for word, weight in about.items()
                 if word.kind != "number" and UNITS.get(word.key) != number.unit
             )
-            if _coverage(number, window):
+            if coverage(number, window):
                 agreeing = max(agreeing, fit)
             else:
                 opposing = max(opposing, fit)
@@ -306,7 +305,7 @@ def _counts_differently(
     return False
 
 
-def _coverage(word: Word, window: _Window) -> float:
+def coverage(word: Word, window: Window) -> float:
     """Return how far a window contains a word, 0 to 1."""
     if word.kind == "number":
         units = window.numbers.get(word.key)
@@ -321,10 +320,10 @@ def _coverage(word: Word, window: _Window) -> float:
         return 1.0
     if word.kind == "gram":
         return 0.0
-    return KINSHIP if any(_is_kin(word.key, other) for other in window.beginnings.get(word.key[:5], ())) else 0.0
+    return KINSHIP if any(is_kin(word.key, other) for other in window.beginnings.get(word.key[:5], ())) else 0.0
 
 
-def _holds(claim: _Claim, topic: _Topic, covered: Mapping[Word, float], is_about: bool | None) -> bool:
+def _holds(claim: Claim, topic: Topic, covered: Mapping[Word, float], is_about: bool | None) -> bool:
     """Refuse a window that shares many words and still lacks what matters: a number, a name, or the subject."""
     if any(word.kind == "number" and not share for word, share in covered.items()):
         return False
@@ -346,8 +345,8 @@ def _amount(words: Iterable[Word]) -> float:
 # ---------------------------------------------------------------- the citations
 
 
-def _numbered(
-    found: Sequence[_Found], passages: Sequence[Passage], max_citations: int, page_of: PageOf | None
+def numbered(
+    found: Sequence[Found], passages: Sequence[Passage], max_citations: int, page_of: PageOf | None
 ) -> tuple[Citation, ...]:
     """Give each snippet its number in the order of first use, and drop the weakest beyond the limit."""
     places = _merged(found, passages)
@@ -378,7 +377,7 @@ def _numbered(
     return tuple(citations)
 
 
-def _merged(found: Sequence[_Found], passages: Sequence[Passage]) -> list[tuple[str, int, int]]:
+def _merged(found: Sequence[Found], passages: Sequence[Passage]) -> list[tuple[str, int, int]]:
     """Return the place of each snippet in its document; one inside another takes the place of the longer one."""
     places = []
     for one in found:

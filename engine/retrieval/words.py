@@ -10,7 +10,7 @@ from typing import Literal
 
 from engine.retrieval.vocabulary import MONTHS, NUMBERS, SCALES, STOP, TENS, UNITS
 
-__all__ = ["Word", "is_negated", "mask_markers", "read_words", "stem"]
+__all__ = ["CJK", "Word", "is_negated", "mask_markers", "read_words", "stem"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Word:
     """How much it tells, before its rarity counts."""
 
 
-_CJK = (
+CJK = (
     "\u3005\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\uac00-\ud7af"
     "\u0e00-\u0e7f\u0e80-\u0eff\u1000-\u109f\u1780-\u17ff\U00020000-\U0003134f"
 )
@@ -34,11 +34,11 @@ _HIRAGANA = re.compile("[\u3040-\u309f]")
 _TOKEN = re.compile(
     r"(?P<date>(?<!\d)\d{4}-\d{2}-\d{2}(?!\d))"
     r"|(?P<number>\d+(?:[.,:]\d+)*)(?P<ordinal>(?:st|nd|rd|th)\b)?"
-    rf"|(?P<cjk>[{_CJK}]+)"
-    rf"|(?P<word>[^\W\d_{_CJK}][^\W_{_CJK}]*(?:(?<=\d)\.\d+)*(?:['’][^\W\d_]+)*)"
+    rf"|(?P<cjk>[{CJK}]+)"
+    rf"|(?P<word>[^\W\d_{CJK}][^\W_{CJK}]*(?:(?<=\d)\.\d+)*(?:['’][^\W\d_]+)*)"
 )
 _UNIT_AFTER = re.compile(
-    rf"[\s\u00a0-]{{0,2}}(?:(?P<sign>[%€$£¥°])|(?P<word>[^\W\d_{_CJK}]+)|(?P<counter>[かヶカケ箇个個])?(?P<cjk>[{_CJK}]))"
+    rf"[\s\u00a0-]{{0,2}}(?:(?P<sign>[%€$£¥°])|(?P<word>[^\W\d_{CJK}]+)|(?P<counter>[かヶカケ箇个個])?(?P<cjk>[{CJK}]))"
 )
 _UNIT_BEFORE = re.compile(r"[€$£¥]\s?$")
 _RANGE = re.compile(r"\s*(?:-|–|to|or|and|bis|oder|und|/|~|〜|から)\s*")

@@ -26,11 +26,14 @@ from engine.messages import (
     Passage,
     Progress,
     Question,
+    RetrievalPlan,
     Reviewed,
     Route,
+    SentenceReview,
     Sources,
     Started,
     Turn,
+    Verdict,
 )
 
 METRICS = Metrics(
@@ -158,6 +161,9 @@ class FakeLibrary:
     def text(self, path: str, /) -> str:
         raise HolaError("There is no text of this document.")
 
+    def page_of(self, path: str, offset: int, /) -> int | None:
+        return None
+
     def close(self) -> None:
         self._closed.set()
         self.gate.set()
@@ -222,6 +228,9 @@ class FakeEngine:
         self.metrics = METRICS
         self.review: Callable[[str], str] = lambda answer: answer
         """What the review makes of an answer."""
+        self.plan = RetrievalPlan("light", 1, 40, 96, "one passage answers it")
+        self.sentences: tuple[SentenceReview, ...] = ()
+        self.verdict: Verdict = "unchecked"
         self.asked: list[Question] = []
         self.started = False
         self.closed = False
@@ -256,7 +265,7 @@ class FakeEngine:
         said = ""
         if route == "model":
             yield Progress("searching")
-            yield Sources(passages, 40)
+            yield Sources(passages, 40, self.plan)
         words = answer.splitlines(keepends=True) if route == "rule" else _words(answer)
         for number, word in enumerate(words):
             if said:
@@ -272,9 +281,9 @@ class FakeEngine:
             yield Delta(word, drafted=self.drafted(number))
         if route == "model" and reason == "stop":
             said = self.review(said)
-            yield Reviewed(said, citations)
-        self._store(chat_id, turn_id, question, said, route, reason, citations)
-        yield Finished(said, reason, citations, self.metrics)
+            yield Reviewed(said, citations, self.sentences, self.verdict)
+        turn = self._store(chat_id, turn_id, question, said, route, reason, citations)
+        yield Finished(said, reason, citations, self.metrics, turn.plan, turn.sentences, turn.verdict)
 
     def _store(
         self,
@@ -285,9 +294,13 @@ class FakeEngine:
         route: Route,
         reason: FinishReason,
         citations: tuple[Citation, ...],
-    ) -> None:
+    ) -> Turn:
         turn = Turn(turn_id, question.text, said, route, reason, citations, self.metrics, time.time())
+        if route == "model":
+            reviewed = self.sentences if reason == "stop" else ()
+            turn = replace(turn, plan=self.plan, sentences=reviewed, verdict=self.verdict)
         self.history.finish(chat_id, turn)
+        return turn
 
 
 def _words(text: str) -> list[str]:

@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app import __version__, cli, console
+from app.cli_bench import BENCHES
 from engine.errors import HolaError, ModelFileError
 from engine.messages import (
     Citation,
@@ -290,7 +291,7 @@ def test_rebuild_takes_every_document_or_those_named(engine: FakeEngine) -> None
 
 def test_a_bench_prints_a_table_and_writes_its_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOLA_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setattr(cli, "benches", lambda: {"search": lambda config, data: {"chunks": 10, "p50_ms": 1.25}})
+    monkeypatch.setattr(cli, "BENCHES", {"search": lambda config, given: {"chunks": 10, "p50_ms": 1.25}})
     result = hola("bench", "search", "--json", str(tmp_path / "figures.json"))
     assert result.exit_code == 0
     assert "p50_ms" in result.stdout
@@ -298,7 +299,15 @@ def test_a_bench_prints_a_table_and_writes_its_figures(tmp_path: Path, monkeypat
 
 
 def test_every_bench_of_the_issue_is_offered() -> None:
-    assert set(cli.benches()) >= {"startup", "index", "search", "responsiveness"}
+    assert set(BENCHES) >= {"startup", "index", "search", "responsiveness", "decode", "rag", "answers"}
+
+
+@pytest.mark.parametrize("name", ["rag", "answers"])
+def test_bench_of_questions_says_that_it_needs_them(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOLA_DATA_DIR", str(tmp_path / "data"))
+    result = hola("bench", name)
+    assert result.exit_code == 1
+    assert "--data" in result.stderr
 
 
 def test_a_damaged_settings_file_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

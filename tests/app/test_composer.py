@@ -89,3 +89,17 @@ def test_files_are_left_to_the_window(composer: Composer) -> None:
     words.setText("words")
     assert not composer.edit.canInsertFromMimeData(files)
     assert composer.edit.canInsertFromMimeData(words)
+
+
+def test_documents_only_is_a_choice_with_a_name_and_an_explanation(composer: Composer, qtbot: QtBot) -> None:
+    box = composer.documents_only
+    assert (box.isChecked(), box.accessibleName()) == (False, "Documents only")
+    assert "say so" in box.toolTip()
+    assert box.accessibleDescription() == box.toolTip()
+    QTest.keyClick(composer.edit, Key.Key_Tab)
+    for _ in range(5):
+        if not box.hasFocus():
+            composer.focusNextChild()
+    with qtbot.waitSignal(composer.documents_only_changed) as changed:
+        QTest.keyClick(box, Key.Key_Space)
+    assert changed.args == [True]

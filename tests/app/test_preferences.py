@@ -36,3 +36,12 @@ def test_a_damaged_file_gives_the_defaults(qtbot: QtBot, tmp_path: Path, content
     preferences = Preferences(tmp_path)
     assert not preferences.restore(window, QSplitter(window))
     assert 0.6 <= preferences.zoom <= 2.0
+
+
+def test_documents_only_is_kept_at_once(qtbot: QtBot, tmp_path: Path) -> None:
+    preferences = Preferences(tmp_path)
+    assert not preferences.documents_only
+    preferences.set_documents_only(True)
+    assert Preferences(tmp_path).documents_only
+    preferences.set_documents_only(False)
+    assert not Preferences(tmp_path).documents_only

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QToolButton
 from pytestqt.qtbot import QtBot
 
-from app.sources import SourceCard, SourcesView, file_name, place_of
+from app.sources import SourceCard, SourceChoice, SourcesView, file_name, place_of
+from app.textview import TextView
 from app.theme import Theme
 from engine.messages import Citation, Passage
 
@@ -66,8 +69,39 @@ def test_a_number_has_one_card(qtbot: QtBot, theme: Theme) -> None:
 def test_the_file_opens_after_a_click(qtbot: QtBot, theme: Theme) -> None:
     card = SourceCard(theme, CITATION, PASSAGE)
     qtbot.addWidget(card)
-    button = card.findChild(QToolButton)
-    assert isinstance(button, QToolButton)
     with qtbot.waitSignal(card.open_requested) as opened:
-        QTest.mouseClick(button, Qt.MouseButton.LeftButton)
+        QTest.mouseClick(card.open_button, Qt.MouseButton.LeftButton)
     assert opened.args == ["/docs/Größe.pdf"]
+
+
+def test_a_click_on_the_cited_text_and_enter_ask_for_its_page(qtbot: QtBot, theme: Theme) -> None:
+    other = replace(CITATION, number=1, path="/docs/a.md", page=None)
+    view = SourcesView(theme, [other, CITATION], [PASSAGE])
+    qtbot.addWidget(view)
+    view.show()
+    card = view.cards[2]
+    text = card.findChild(TextView)
+    assert isinstance(text, TextView)
+    wanted = SourceChoice((other, CITATION), 1)
+    acts: tuple[Callable[[], None], ...] = (
+        lambda: QTest.mouseClick(text.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(20, 8)),
+        lambda: QTest.mouseClick(card.viewer_button, Qt.MouseButton.LeftButton),
+        lambda: QTest.keyClick(card, Qt.Key.Key_Return),
+    )
+    for act in acts:
+        with qtbot.waitSignal(view.view_requested) as asked:
+            act()
+        assert asked.args == [wanted]
+    assert [each.viewer_button.text() for each in view.cards.values()] == ["Show text", "Show page"]
+
+
+def test_marking_text_of_a_card_opens_nothing(qtbot: QtBot, theme: Theme) -> None:
+    view = SourcesView(theme, [CITATION], [PASSAGE])
+    qtbot.addWidget(view)
+    view.show()
+    text = view.cards[2].findChild(TextView)
+    assert isinstance(text, TextView)
+    with qtbot.assertNotEmitted(view.view_requested):
+        QTest.mousePress(text.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(20, 8))
+        QTest.mouseMove(text.viewport(), QPoint(90, 8))
+        QTest.mouseRelease(text.viewport(), Qt.MouseButton.LeftButton, pos=QPoint(90, 8))

@@ -10,9 +10,15 @@ import pytest
 
 from engine.errors import HistoryError
 from engine.history import MAX_TITLE, History, title_of
-from engine.messages import Citation, Metrics
+from engine.messages import Citation, Metrics, RetrievalPlan, SentenceReview
 
 CITATION = Citation(1, "/home/ü/日本語 файл.pdf", 3, "保証は24か月。", 100, 109, 0, 20, 0.875)
+PLAN = RetrievalPlan("deep", 3, 40, 412, "zweiteilige Frage 日本")
+SENTENCES = (
+    SentenceReview(0, 9, True, "12か月 was corrected to 24か月.", "Antwort: 12か月"),
+    SentenceReview(9, 17, False),
+    SentenceReview(17, 18, None),
+)
 METRICS = Metrics(ttft_ms=12.5, tokens_per_s=31.25, prompt_tokens=412, reused_tokens=300)
 
 
@@ -66,6 +72,23 @@ def test_finished_turn_reads_as_it_was_stored(history: History, file: Path) -> N
     assert (turn.id, turn.question, turn.answer) == (turn_id, "Frage?", "Antwort: 24か月 ✓")
     assert (turn.route, turn.reason, turn.citations, turn.metrics) == ("model", "length", (CITATION,), METRICS)
     assert before <= turn.asked <= time.time()
+
+
+def test_plan_and_review_read_as_they_were_stored(history: History, file: Path) -> None:
+    chat_id, turn_id = history.begin(None, "Frage?", "model")
+    history.finish(turn_id, "a", "stop", (CITATION,), METRICS, plan=PLAN, sentences=SENTENCES, verdict="partly")
+    history.close()
+    again = History(file)
+    (turn,) = again.turns(chat_id)
+    again.close()
+    assert (turn.plan, turn.sentences, turn.verdict) == (PLAN, SENTENCES, "partly")
+    assert (turn.citations, turn.metrics) == ((CITATION,), METRICS)
+
+
+def test_a_turn_without_plan_and_review_has_none(history: History) -> None:
+    chat_id, _ = answered(history, "q", "a")
+    (turn,) = history.turns(chat_id)
+    assert (turn.plan, turn.sentences, turn.verdict) == (None, (), "unchecked")
 
 
 def test_turns_stand_in_the_order_they_were_asked(history: History) -> None:
@@ -291,6 +314,41 @@ def test_unreadable_columns_leave_the_turn_readable(history: History, citations:
     history._connection.execute("UPDATE turns SET citations = ?, metrics = ?, route = 'x'", (citations, metrics))
     (turn,) = history.turns(chat_id)
     assert (turn.answer, turn.citations, turn.metrics, turn.route) == ("a", (), Metrics(), "model")
+
+
+GOOD = '{"start": 0, "end": 5, "supported": false}'
+DEEP = "[" * 100_000
+
+
+@pytest.mark.parametrize(
+    ("plan", "sentences", "verdict"),
+    [
+        ("no json", "no json", "no verdict"),
+        ("[]", "{}", ""),
+        ("{", "[{", "SUPPORTED"),
+        ('{"decision": "wild"}', '[{"start": 0, "end": "5", "supported": true}]', "none"),
+        ('{"decision": "deep", "passages": "3"}', '[{"start": 0, "end": 5, "supported": 1}]', "1"),
+        ('{"decision": "deep", "tokens": 1.5}', '[{"start": true, "end": 5, "supported": null}]', "[]"),
+        ('{"decision": ["deep"]}', '[{"start": 0}]', "null"),
+        ('{"reason": null}', '[{"start": 0, "end": 5, "supported": null, "correction": 7}]', "x"),
+        (DEEP, DEEP, "x"),
+        (b"\xff\xfe", b"\xff", b"partly"),
+        (7, 7, 7),
+    ],
+)
+def test_a_damaged_plan_or_review_leaves_the_turn_readable(
+    history: History, plan: object, sentences: object, verdict: object
+) -> None:
+    chat_id, _ = answered(history, "q", "a")
+    history._connection.execute("UPDATE turns SET plan = ?, sentences = ?, verdict = ?", (plan, sentences, verdict))
+    (turn,) = history.turns(chat_id)
+    assert (turn.answer, turn.plan, turn.sentences, turn.verdict) == ("a", None, (), "unchecked")
+
+
+def test_a_damaged_sentence_leaves_the_others(history: History) -> None:
+    chat_id, _ = answered(history, "q", "a")
+    history._connection.execute("UPDATE turns SET sentences = ?", (f'[1, {GOOD}, {{"start": -1}}, null]',))
+    assert history.turns(chat_id)[0].sentences == (SentenceReview(0, 5, False),)
 
 
 def test_fields_of_a_later_version_are_passed_over(history: History) -> None:

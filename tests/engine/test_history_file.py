@@ -15,6 +15,7 @@ import pytest
 from engine.errors import HistoryError
 from engine.history import History
 from engine.history_file import _MIGRATIONS, connect
+from engine.messages import RetrievalPlan
 
 
 @pytest.fixture
@@ -254,6 +255,25 @@ def test_migrations_number_the_file(file: Path) -> None:
     assert connection.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
     assert connection.execute("PRAGMA synchronous").fetchone()[0] == 2
     connection.close()
+
+
+def test_a_file_of_the_first_version_opens_with_all_its_chats(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("engine.history_file._MIGRATIONS", _MIGRATIONS[:1])
+        old = connect(file)
+    old.execute("INSERT INTO chats (title, created, updated) VALUES ('Old', 1, 2)")
+    old.execute(
+        "INSERT INTO turns (chat_id, question, answer, route, reason, asked) VALUES (1, 'q', 'a', 'model', 'stop', 1)"
+    )
+    old.close()
+    history = History(file)
+    (turn,) = history.turns(1)
+    assert (turn.question, turn.answer, turn.reason) == ("q", "a", "stop")
+    assert (turn.plan, turn.sentences, turn.verdict) == (None, (), "unchecked")
+    plan = RetrievalPlan("light", 1, 2, 3, "why")
+    history.finish(turn.id, "b", "stop", plan=plan, verdict="supported")
+    assert (history.turns(1)[0].plan, history.turns(1)[0].verdict) == (plan, "supported")
+    history.close()
 
 
 def test_migration_that_fails_leaves_nothing_behind(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,9 +23,21 @@ def notes(pier: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def config(tmp_path_factory: pytest.TempPathFactory) -> EngineConfig:
+def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The assets, with weights that read all that is found: here the prompt is looked at, not the choice."""
+    folder = tmp_path_factory.mktemp("assets")
+    for entry in ASSETS.iterdir():
+        (folder / entry.name).symlink_to(entry)
+    weights = json.loads((ASSETS / "adacomp.json").read_text("utf-8"))
+    (folder / "adacomp.json").unlink()
+    (folder / "adacomp.json").write_text(json.dumps({**weights, "passage_mass": 1.0}), "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory, assets: Path) -> EngineConfig:
     settings = Settings(context_tokens=3072, max_answer_tokens=24, speculation=False, strict=True)
-    return EngineConfig(DataPaths(tmp_path_factory.mktemp("data")), ASSETS, settings)
+    return EngineConfig(DataPaths(tmp_path_factory.mktemp("data")), assets, settings)
 
 
 @pytest.fixture(scope="module")

@@ -36,6 +36,7 @@ class Inside:
             folder=data / "library",
             journal=data / "journal.sqlite",
             embedder=embedder,
+            weights=ASSETS / "adacomp.json",
             threads=1,
             logs=data / "logs",
             parse_timeout_s=120.0,
@@ -78,7 +79,7 @@ class Inside:
         return seen
 
     def search(self, query: str, limit: int = 5) -> SearchResult:
-        [result] = self.events(Search(query, limit))
+        [result] = self.events(Search((query,), 2_000, limit))
         assert isinstance(result, SearchResult)
         return result
 

@@ -17,7 +17,7 @@ import pytest
 from engine.config import DataPaths, EngineConfig, Settings
 from engine.errors import LibraryError
 from engine.library.client import Library
-from engine.library.protocol import Busy, Index
+from engine.library.protocol import Busy, Index, Search
 from engine.messages import Document, DocumentChanged, DocumentStatus, IndexEvent, IndexFinished, IndexProgress
 from tests.engine.library.inside import ASSETS, statuses
 
@@ -108,7 +108,7 @@ def test_a_document_is_indexed_found_changed_and_removed(library: Library, docum
     seen = [event.document for event in library.index([documents]) if isinstance(event, DocumentChanged)]
     assert [document.status.value for document in seen] == ["queued", "extracting", "embedding", "ready"]
     assert library.has_ready_documents()
-    [passage] = [each for each in library.search("zebra", 5).passages if each.path == str(file)]
+    [passage] = [each for each in library.search(Search(("zebra",), 2_000, 5)).passages if each.path == str(file)]
     assert library.text(str(file))[passage.start : passage.end] == passage.text
     assert library.page_of(str(file), 3) is None
     file.write_text("The giraffe chews leaves.", "utf-8")
@@ -118,7 +118,7 @@ def test_a_document_is_indexed_found_changed_and_removed(library: Library, docum
     assert finish(library.index([documents])).unchanged == 1
     assert library.remove([documents]) == 1
     assert not library.has_ready_documents()
-    assert library.search("giraffe", 5).passages == ()
+    assert library.search(Search(("giraffe",), 2_000, 5)).passages == ()
     with pytest.raises(LibraryError, match="not in the library"):
         library.text(str(file))
 
@@ -127,7 +127,7 @@ def test_a_search_is_answered_before_the_index_job_is_done(library: Library, doc
     fill(documents, 12)
     job = Job(library.index([documents]))
     job.until(is_ready)
-    result = library.search("water under the bridge", 3)
+    result = library.search(Search(("water under the bridge",), 2_000, 3))
     assert not job.ended.is_set()
     assert result.passages
     assert job.result().ready == 12
@@ -143,7 +143,7 @@ def test_a_pause_holds_the_job_until_it_goes_on(library: Library, documents: Pat
     held = job.until(is_paused)
     assert [job.until(is_paused).done for _ in range(4)] == [held.done] * 4
     assert held.done < 12
-    assert library.search("water", 1).passages
+    assert library.search(Search(("water",), 2_000, 1)).passages
     library.resume()
     assert job.result().ready == 12
     library.remove([documents])

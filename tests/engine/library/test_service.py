@@ -306,7 +306,7 @@ def test_a_library_of_another_embedder_asks_for_a_rebuild_which_helps(inside: In
     before = inside.identities()
     change_embedder(inside)
     for request in (lambda: inside.search("zebra"), lambda: inside.index(documents), inside.stats):
-        with pytest.raises(LibraryError, match="another embedder: rebuild"):
+        with pytest.raises(LibraryError, match="another embedder, or by an older Hola: rebuild"):
             request()
     assert inside.index(rebuild=True).ready == 2
     assert inside.identities() == before

@@ -39,7 +39,7 @@ def put(store: Store, document: str, *texts: str, replaced: tuple[str, ...] = ()
 
 def by_words(store: Store, query: str) -> list[str]:
     """Return the texts that the full-text half finds, best first."""
-    found = [each for each in store.hybrid_search(query, vector_of(query), 50) if each.text_rank is not None]
+    found = [each for each in store.candidates(query, vector_of(query)) if each.text_rank is not None]
     return [each.text for each in sorted(found, key=lambda each: each.text_rank or 0)]
 
 
@@ -57,7 +57,7 @@ def store(folder: Path) -> Iterator[Store]:
 
 def test_a_passage_comes_back_as_it_was_stored(store: Store) -> None:
     put(store, "/docs/ä.pdf", "The lighthouse is 31 metres tall.")
-    [passage] = store.hybrid_search("lighthouse", vector_of("lighthouse"), 5)
+    [passage] = store.candidates("lighthouse", vector_of("lighthouse"))
     assert (passage.chunk_id, passage.path, passage.text) == (
         "/docs/ä.pdf:0",
         "/docs/ä.pdf",
@@ -65,18 +65,19 @@ def test_a_passage_comes_back_as_it_was_stored(store: Store) -> None:
     )
     assert (passage.page, passage.heading, passage.start, passage.end) == (1, "Head", 0, 33)
     assert (passage.vector_rank, passage.text_rank) == (0, 0)
-    assert passage.score == pytest.approx(2 / 61)
+    assert passage.similarity == pytest.approx(float(vector_of(passage.text) @ vector_of("lighthouse")), abs=1e-5)
+    assert (passage.text_score or 0.0) > 0.0
 
 
 def test_an_empty_library_finds_nothing(store: Store) -> None:
-    assert store.hybrid_search("anything", vector_of("anything"), 5) == ()
+    assert store.candidates("anything", vector_of("anything")) == ()
     assert store.count() == 0
     assert store.chunks_per_document() == {}
 
 
 def test_pages_and_headings_may_be_missing(store: Store) -> None:
     store.add([Row("a:0", "a", None, "", 0, 4, "word")], vector_of("word")[None], ())
-    [passage] = store.hybrid_search("word", vector_of("word"), 5)
+    [passage] = store.candidates("word", vector_of("word"))
     assert (passage.page, passage.heading) == (None, "")
 
 
@@ -165,18 +166,51 @@ def test_signs_in_a_query_are_no_operators(query: str, store: Store) -> None:
 @pytest.mark.parametrize("query", ["", "   ", "?!", "*", '"', "()", "😀", "\n", "the", "\0"])
 def test_a_query_without_words_is_answered_by_meaning_alone(query: str, store: Store) -> None:
     put(store, "a", "The heron stands in the water.")
-    assert len(store.hybrid_search(query, vector_of("heron"), 5)) == 1
+    assert len(store.candidates(query, vector_of("heron"))) == 1
 
 
-def test_what_both_searches_find_comes_first_and_no_chunk_comes_twice(store: Store) -> None:
+def test_candidates_of_both_searches_come_once_with_what_each_says_of_them(store: Store) -> None:
     for number in range(60):
         put(store, f"doc {number}", f"Filler {number} of words {number % 7} and stones {number % 11}.")
     put(store, "best", "The old heron sleeps.")
-    found = store.hybrid_search("old heron", vector_of("old heron"), 20)
-    assert found[0].path == "best"
-    assert len({each.chunk_id for each in found}) == len(found) == 20
-    assert [each.score for each in found] == sorted((each.score for each in found), reverse=True)
-    assert len(store.hybrid_search("stones", vector_of("stones"), 1000)) <= 2 * CANDIDATES
+    found = store.candidates("old heron", vector_of("old heron"))
+    assert len({each.chunk_id for each in found}) == len(found) <= 2 * CANDIDATES
+    best = next(each for each in found if each.path == "best")
+    assert best.text_rank == best.vector_rank == 0
+    assert (best.text_score or 0.0) > 0.0
+    by_meaning = [each for each in found if each.vector_rank is not None]
+    assert [each.vector_rank for each in by_meaning] == list(range(CANDIDATES))
+    similar = [each.similarity or 0.0 for each in by_meaning]
+    assert similar == sorted(similar, reverse=True)
+    assert len(store.candidates("stones", vector_of("stones"))) <= 2 * CANDIDATES
+
+
+def test_candidate_found_by_words_alone_has_its_similarity_too(store: Store) -> None:
+    for number in range(CANDIDATES + 5):
+        put(store, f"near {number}", "stones")
+    put(store, "named", "heron lake boat reed nest")
+    found = store.candidates("heron", vector_of("stones"))
+    [named] = [each for each in found if each.path == "named"]
+    assert (named.vector_rank, named.text_rank) == (None, 0)
+    assert named.similarity == pytest.approx(float(vector_of(named.text) @ vector_of("stones")), abs=1e-5)
+
+
+def test_search_keeps_to_the_documents_it_is_given(store: Store) -> None:
+    put(store, "/a 'quoted'.md", "The heron stands.")
+    put(store, "/b.md", "The heron sleeps.")
+    vector = vector_of("heron")
+    assert {each.path for each in store.candidates("heron", vector)} == {"/a 'quoted'.md", "/b.md"}
+    assert {each.path for each in store.candidates("heron", vector, ["/a 'quoted'.md"])} == {"/a 'quoted'.md"}
+    assert store.candidates("heron", vector, []) == ()
+    assert [store.count(), store.count(["/b.md"]), store.count([])] == [2, 1, 0]
+
+
+def test_mentions_have_all_words_of_a_phrase(store: Store) -> None:
+    put(store, "one", "The notice period is a month.", "A period of rest.")
+    put(store, "two", "Give notice in the same period.")
+    assert {each.path for each in store.mentions("notice period", 100)} == {"one", "two"}
+    assert [each.text for each in store.mentions("notice period", 100, ["one"])] == ["The notice period is a month."]
+    assert store.mentions("walrus", 100) == ()
 
 
 def test_thousands_of_chunks_are_kept_in_order_by_upkeep(store: Store) -> None:
@@ -257,10 +291,10 @@ def test_a_graph_index_finds_the_same_and_lives_with_changes(store: Store, monke
     store.upkeep()
     assert store._has_vector_index
     for number in (3, 700, 1_499):
-        best = store.hybrid_search("nothing of this", vector_of(texts[number]), 1)[0]
+        best = store.candidates("nothing of this", vector_of(texts[number]))[0]
         assert (best.text, best.vector_rank) == (texts[number], 0)
     store.remove(["doc 70"])
     put(store, "late", "latecomer thing")
     store.upkeep()
-    assert texts[700] not in {each.text for each in store.hybrid_search("x", vector_of(texts[700]), 30)}
-    assert store.hybrid_search("x", vector_of("latecomer thing"), 1)[0].path == "late"
+    assert texts[700] not in {each.text for each in store.candidates("x", vector_of(texts[700]))}
+    assert store.candidates("x", vector_of("latecomer thing"))[0].path == "late"
