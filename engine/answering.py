@@ -139,10 +139,15 @@ class ModelAnswer:
         elif found.plan.decision == "summary":
             yield from self._summarise(found)
         elif self._question.documents_only and not (found.result and found.result.passages):
-            yield Sources((), found.plan.considered, found.plan)
-            yield self._delta(TextDelta(REFUSAL, 0))
+            yield from self._refuse(found)
         else:
             yield from self._ask(dialogue, found)
+
+    def _refuse(self, found: Retrieval) -> Iterator[Event]:
+        """Say that the documents don't hold an answer, without asking the model."""
+        self._passages = ()
+        yield Sources((), found.plan.considered, found.plan)
+        yield self._delta(TextDelta(REFUSAL, 0))
 
     def _ask(self, dialogue: tuple[Turn, ...], found: Retrieval) -> Iterator[Event]:
         """Let the model answer from what was found."""
@@ -150,8 +155,12 @@ class ModelAnswer:
         if self._cancelled.is_set():
             return
         prompt = self._compose(dialogue, found)
+        if self._question.documents_only and not prompt.sources:
+            yield from self._refuse(found)
+            return
         if found.result is not None:
-            self._plan = replace(found.plan, tokens=prompt.source_tokens)
+            read = len({passage.chunk_id for passage in prompt.sources})
+            self._plan = replace(found.plan, passages=read, tokens=prompt.source_tokens)
         yield Sources(prompt.sources, found.plan.considered, self._plan or found.plan)
         yield from self._stream(prompt)
 
@@ -164,7 +173,8 @@ class ModelAnswer:
             "list" if found.kind == "list" else "count",
             result.passages,
             ready if found.documents is None else len(found.documents),
-            page_of=self._parts.library.page_of,
+            self._page_of,
+            is_complete=result.is_complete,
         )
         self._cited = counted.citations
         yield Sources((), result.total_chunks, found.plan)
@@ -174,7 +184,7 @@ class ModelAnswer:
         """Lay out the prompt, and remember what the model has read by it."""
         settings, dialogues = self._parts.settings, self._parts.dialogues
         prompt = compose(
-            found.without_filters(self._question.text),
+            (found.understanding.asked if found.understanding else "") or self._question.text,
             self._current(dialogues.exchanges(self._chat_id, dialogue)),
             found.result.passages if found.result else (),
             settings.system_prompt,
@@ -233,11 +243,14 @@ class ModelAnswer:
     def _draft_limit(self) -> int:
         return MOST_DRAFTED if self._parts.settings.speculation else 0
 
+    @staticmethod
+    def _named(found: Retrieval) -> tuple[str, ...]:
+        return found.understanding.filters.documents if found.understanding else ()
+
     def _summarise(self, found: Retrieval) -> Iterator[Event]:
         """Let the model read whole documents in stages."""
         yield from self._wait_for_model()
-        paths = found.understanding.filters.documents if found.understanding else ()
-        documents = [(path, self._parts.library.text(path)) for path in paths]
+        documents = [(path, self._parts.library.text(path)) for path in found.documents or self._named(found)]
         yield Sources((), found.plan.considered, found.plan)
         settings = self._parts.settings
         self._passages = yield from self._forward(
@@ -296,7 +309,7 @@ class ModelAnswer:
         return "stop" if self._text and not self._cancelled.is_set() else "cancelled"
 
     def _finished(self, reason: FinishReason) -> Finished:
-        review = self._reviewed()
+        review = self._reviewed(reason)
         return Finished(
             review.answer,
             reason,
@@ -307,26 +320,30 @@ class ModelAnswer:
             verdict=review.verdict,
         )
 
-    def _reviewed(self) -> Review:
-        """Hold the answer against what was read."""
-        if self._cited or not self._text or (self._generated is None and not self._passages):
-            refused = self._text == REFUSAL
-            return Review(self._text, self._cited, (), "refused" if refused else "unchecked")
-        found = self._review()
-        if self._question.documents_only and found.verdict == "unsupported":
+    def _reviewed(self, reason: FinishReason) -> Review:
+        """Hold the answer against what was read; whatever goes wrong there, the answer is kept."""
+        is_refusal = self._text == REFUSAL
+        if self._cited or is_refusal or not self._text:
+            return Review(self._text, self._cited, (), "refused" if is_refusal else "unchecked")
+        try:
+            found = review(self._text, self._passages, self._question.text, page_of=self._page_of)
+        except Exception:
+            # The last resort before the answer is stored: it may hold anything, and so may the documents.
+            logger.exception("the review failed")
+            return Review(self._text, (), (), "unchecked")
+        is_complete = reason in {"stop", "length"}
+        if self._question.documents_only and is_complete and found.verdict == "unsupported":
             said = SentenceReview(0, len(REFUSAL), None, LEFT_OUT, found.answer)
             return Review(REFUSAL, (), (said,), "refused")
         return found
 
-    def _review(self) -> Review:
-        question = self._question.text
-        if not self._passages:
-            return review(self._text, (), question)
+    def _page_of(self, path: str, offset: int) -> int | None:
+        """Return the page of a place in a document; None where it is not known."""
         try:
-            return review(self._text, self._passages, question, page_of=self._parts.library.page_of)
+            return self._parts.library.page_of(path, offset)
         except (LibraryError, ProcessError):
-            logger.warning("pages of the citations unknown", exc_info=True)
-            return review(self._text, self._passages, question)
+            logger.warning("the page of a citation is not known", exc_info=True)
+            return None
 
     def _metrics(self) -> Metrics:
         total_ms = (time.perf_counter() - self._received) * 1000

@@ -349,6 +349,8 @@ class SearchResult:
     """Probability that the best passage holds what was asked for, 0 to 1."""
     kept: float = 0.0
     """Probability that what was asked for is in the excerpts, given that it is in the library."""
+    is_complete: bool = True
+    """Of mentions: whether these are all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 from types import MappingProxyType
 
+from engine.counting import spellings
 from engine.errors import HolaError, ProcessError
 from engine.library.client import Library
 from engine.library.protocol import Mentions, Search
 from engine.messages import Decision, Document, DocumentStatus, Question, RetrievalPlan, SearchResult, Turn
 from engine.retrieval.filters import DocumentInfo, Filters
-from engine.retrieval.understand import Understanding, understand
+from engine.retrieval.understand import Kind, Understanding, understand
 
 __all__ = ["ReadingSpeed", "Retrieval", "Retriever"]
 
 logger = logging.getLogger(__name__)
 
 COUNTED: Mapping[str, Decision] = MappingProxyType({"count": "count", "list": "list"})
-_TYPED = re.compile(r"(?<!\S)(?:from|in|type|after|before):\S", re.IGNORECASE)
 SEARCHED = ("search", "count", "list", "summary")
 FIRST_GUESS = 250.0
 """Tokens per second of prefill before any was measured: the bundled model on two cores reads 300."""
@@ -69,14 +68,8 @@ class Retrieval:
     documents: tuple[str, ...] | None = None
     """The documents that the question is limited to; None: all."""
 
-    def without_filters(self, text: str) -> str:
-        """Return a question as the model reads it: "from:lease.pdf notice period" asks for "notice period"."""
-        queries = self.understanding.queries if self.understanding is not None else ()
-        is_typed = len(queries) == 1 and _TYPED.search(text) is not None
-        return queries[0] if is_typed and self.kind == "search" else text
-
     @property
-    def kind(self) -> str:
+    def kind(self) -> Kind:
         """What the question wants: an answer, a count, a list, a summary."""
         return self.understanding.kind if self.understanding is not None else "search"
 
@@ -110,6 +103,8 @@ class Retriever:
         if understanding.filters.after is not None or understanding.filters.before is not None:
             documents = [_described(one) for one in ready]
         meant = _meant(understanding.filters, documents)
+        if meant == ():
+            raise HolaError("No document in the library meets all of these filters: take one of them away.")
         if understanding.kind == "summary":
             chunks = sum(one.chunks for one in ready if meant is None or one.path in meant)
             return Retrieval(understanding, RetrievalPlan("summary", 0, chunks, 0, understanding.reason), None, meant)
@@ -121,7 +116,7 @@ class Retriever:
         if understanding is None:
             return decided
         if understanding.kind in COUNTED:
-            mentions = Mentions(understanding.term, decided.documents)
+            mentions = Mentions(spellings(understanding.term), decided.documents)
             result = _twice(lambda: self._library.mentions(mentions))
         else:
             queries = understanding.queries or (self._question.text,)
@@ -131,22 +126,26 @@ class Retriever:
 
 
 def _meant(filters: Filters, documents: Sequence[DocumentInfo]) -> tuple[str, ...] | None:
-    """Return the paths of the documents that meet all filters; None if there are none to meet."""
+    """Return the paths of the documents that meet all filters; None if that is every one."""
     if filters == Filters():
         return None
-    return tuple(document.path for document in documents if _meets(filters, document))
-
-
-def _meets(filters: Filters, document: DocumentInfo) -> bool:
-    path = PurePath(document.path.replace("\\", "/"))
-    folders = {str(folder) for folder in path.parents}
-    return (
-        (not filters.documents or document.path in filters.documents)
-        and (not filters.kinds or path.suffix[1:].lower() in filters.kinds)
-        and (not filters.folders or any(folder.replace("\\", "/").rstrip("/") in folders for folder in filters.folders))
+    named = frozenset(filters.documents)
+    folders = tuple(folder.rstrip("/\\") for folder in filters.folders)
+    kinds = frozenset(filters.kinds)
+    meant = tuple(
+        document.path
+        for document in documents
+        if (not named or document.path in named)
+        and (not kinds or document.path.rpartition(".")[2].lower() in kinds)
+        and (not folders or any(_is_below(document.path, folder) for folder in folders))
         and (filters.after is None or document.changed >= filters.after)
         and (filters.before is None or document.changed < filters.before)
     )
+    return None if len(meant) == len(documents) else meant
+
+
+def _is_below(path: str, folder: str) -> bool:
+    return path.startswith(folder) and path[len(folder) : len(folder) + 1] in ("/", "\\")
 
 
 def _described(document: Document) -> DocumentInfo:
@@ -170,9 +169,7 @@ def _plan(understanding: Understanding, result: SearchResult) -> RetrievalPlan:
     """Say what was decided, and why; the tokens are known once the prompt is laid out."""
     reasons = [understanding.reason] if understanding.reason != "question" else []
     if understanding.kind in COUNTED:
-        return RetrievalPlan(
-            COUNTED[understanding.kind], len(result.passages), result.total_chunks, 0, understanding.reason
-        )
+        return RetrievalPlan(COUNTED[understanding.kind], 0, result.total_chunks, 0, understanding.reason)
     if not result.passages:
         return RetrievalPlan("none", 0, result.total_chunks, 0, "nothing in your documents is about this")
     decision: Decision = "deep" if len(understanding.queries) > 1 or result.read >= DEEP_FROM else "light"

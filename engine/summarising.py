@@ -19,7 +19,7 @@ from engine.llm.client import LanguageModel
 from engine.llm.protocol import Generated, Prefilled, TextDelta
 from engine.messages import ChatMessage, Passage, Progress, Sampling
 from engine.prompting import ANSWER_SHARE, INSTRUCTIONS, JOINT_TOKENS
-from engine.retrieval.sentences import split_sentences
+from engine.retrieval.sentences import MAX_SENTENCE, split_sentences
 from engine.retrieval.terms import content_terms, estimated_tokens
 
 __all__ = ["summarise"]
@@ -31,18 +31,15 @@ IN_SHORT = "In short: "
 documents: with them 78 % of a summary's sentences were supported, without 64 %; from other headings it copied more."""
 MOST_PENALTY = 1.05
 """A summary repeats names and numbers: at the usual penalty of 1.1, 42 euros became 25; 69, not 84 % were supported."""
-WHOLE_TOKENS = 2000
-"""Longest text that is read as it is: three or four pages."""
 MOST_STAGES, STAGE_TOKENS, NOTE_TOKENS = 6, 600, 80
 """Of notes on 600 tokens 66 % of the sentences were supported, on 1,200 tokens 54 %, in twice the time."""
-SECTION_TOKENS, SHORT_TOKENS = 150, 150
-"""Read of each section of a part; and shown of its most central sentences."""
-LEAST_TOKENS = 64
-"""With less room for text there is nothing to summarise."""
+WHOLE_TOKENS, SECTION_TOKENS, SHORT_TOKENS, LEAST_TOKENS = 2000, 150, 150, 64
+"""What is read as it is, three or four pages; of one section; once more, in short; and the least room for a text."""
 PASSAGE_CHARACTERS, HEADING_CHARACTERS, SAMPLE_CHARACTERS, MOST_SAMPLES = 1000, 80, 2000, 8
 SUPPORTED, ALIKE, LEAST_TERMS = 0.7, 0.6, 4
-"""Share of its words that a note's sentence takes from its text; of the shorter one's words that two sentences share
-if they say the same; and words of a sentence that says something by itself."""
+"""Share of words that a note's sentence takes from its text, and that two alike sentences share; words that tell."""
+ECHOES, MOST_REPEATED, LOOP_CHARACTERS = (IN_SHORT.strip(), FINAL.strip()), 20, 250
+"""What of its request a small model repeats; characters that may stand in an answer twice."""
 
 Documents = Sequence[tuple[str, str]]
 Words = list[frozenset[str]]
@@ -73,18 +70,20 @@ def summarise(
     stages = reader.stages()
     read, texts, brief = list[Passage](), list[str](), list[_Sentence]()
     for number, stage in enumerate(stages):
-        shown = reader.show(stage)
-        read += shown.passages
+        text, central, passages = reader.show(stage)
+        read += passages
         if len(stages) == 1:
-            texts, brief = [shown.text], shown.brief
-        elif shown.text:
-            note = yield from talk.note(shown, number, len(stages))
+            texts, brief = [text], central
+        elif central:
+            note = yield from talk.note(text, central, number, len(stages))
             # Where a note is of no use, the most central sentence stands for the part.
-            brief += sorted(shown.brief, key=lambda sentence: -sentence.score)[:1]
-            texts.append(shown.title + note if note else "" if shown.brief else shown.text[:NOTE_TOKENS])
+            brief.append(max(central, key=lambda sentence: sentence.score))
+            texts.append(note and reader.title(stage) + note)
         if is_cancelled():
             return tuple(read)
-    yield from talk.answer(_message(*texts, _in_short(brief), FINAL + question), reader.answer_tokens)
+    if not read:
+        raise LibraryError("There is no text to summarise: choose a document that is in the library.")
+    yield from talk.answer(_message(texts, brief, FINAL + question), reader.answer_tokens)
     return tuple(read)
 
 
@@ -98,13 +97,12 @@ class _Talk:
     draft_limit: int
     is_cancelled: Callable[[], bool]
 
-    def note(self, shown: _Shown, number: int, stages: int) -> Generator[Progress, None, str]:
+    def note(self, text: str, central: Sequence[_Sentence], number: int, stages: int) -> Generator[Progress, None, str]:
         """Have a stage noted down; returns what is of use in the note, perhaps nothing."""
         note = ""
+        message = _message([text], central, NOTE)
         # An answer may vary; what it rests on does not.
-        sampling = replace(self.sampling, temperature=0.0)
-        message = _message(shown.text, _in_short(shown.brief), NOTE)
-        with closing(self._stream(message, sampling, NOTE_TOKENS)) as stream:
+        with closing(self._stream(message, replace(self.sampling, temperature=0.0), NOTE_TOKENS)) as stream:
             for event in stream:
                 if isinstance(event, Prefilled):
                     yield Progress("reading", (number + event.done / event.total) / stages)
@@ -113,14 +111,27 @@ class _Talk:
                 if self.is_cancelled():
                     return ""
         yield Progress("reading", (number + 1) / stages)
-        return _useful(note, shown.text)
+        return _useful(note, text)
 
     def answer(self, message: str, max_tokens: int) -> Stream:
-        """Hand on the events of the answer."""
+        """Hand on the events of the answer, until it begins to repeat itself, as small models do."""
+        text, told, tokens, has_ended = "", 0, 0, False
         with closing(self._stream(message, self.sampling, max_tokens)) as stream:
             for event in stream:
-                yield event
-                if self.is_cancelled():
+                if isinstance(event, TextDelta) and not has_ended:
+                    text, tokens = text + event.text, tokens + event.tokens
+                    until, has_ended = _new_part(text)
+                    if until > told:
+                        yield replace(event, text=text[told:until], tokens=tokens)
+                        told, tokens = until, 0
+                elif isinstance(event, Generated):
+                    until = told if has_ended else _new_part(text + "\n")[0]
+                    if until > told:
+                        yield TextDelta(text[told:until], tokens)
+                    yield replace(event, reason="stop") if has_ended and not self.is_cancelled() else event
+                elif isinstance(event, Prefilled):
+                    yield event
+                if has_ended or self.is_cancelled():
                     # A stop that came before the stream began has not reached it yet.
                     self.model.cancel()
 
@@ -129,12 +140,24 @@ class _Talk:
         return self.model.generate(messages, sampling, max_tokens, self.draft_limit)
 
 
-def _message(*texts: str) -> str:
-    return "\n\n".join(filter(None, texts))
+def _new_part(text: str) -> tuple[int, bool]:
+    """Return how much of an answer is surely new, in characters, and whether the rest repeats it or the request."""
+    start = 0
+    for end in (*(gap.end() for gap in _GAP.finditer(text)), None):
+        said, sentence = text[:start].rstrip(), text[start:end].strip()
+        is_old = said and sentence in said
+        if said and (sentence.startswith(ECHOES) or (is_old and end and len(sentence) > MOST_REPEATED)):
+            return len(said), True
+        if end is None and (is_old or (said and any(echo.startswith(sentence) for echo in ECHOES))):
+            return len(said), False
+        start = end or len(text)
+    loop = _LOOP.search(text[-LOOP_CHARACTERS:])
+    return len(text), loop is not None and any(map(str.isalpha, loop[1]))
 
 
-def _in_short(sentences: Sequence[_Sentence]) -> str:
-    return IN_SHORT + " ".join(sentence.shown for sentence in sentences) if sentences else ""
+def _message(texts: Sequence[str], brief: Sequence[_Sentence], request: str) -> str:
+    in_short = IN_SHORT + " ".join(sentence.shown for sentence in brief) if brief else ""
+    return "\n\n".join(filter(None, (*texts, in_short, request)))
 
 
 def _useful(note: str, text: str) -> str:
@@ -152,9 +175,6 @@ def _useful(note: str, text: str) -> str:
     return " ".join(kept)
 
 
-# ---------------------------------------------------------------- the stages
-
-
 @dataclass(frozen=True, slots=True)
 class _Part:
     """What one stage reads of one document: `text[start:end]`, all or the best of it."""
@@ -166,27 +186,6 @@ class _Part:
     tokens: int | None
     """Budget for the best of it; None for all."""
 
-    def opening(self) -> list[_Sentence]:
-        """Return the beginning, for a part without any sentence that fits."""
-        shown = self.text[self.start : self.end][: self.tokens]
-        return [_Sentence(self.start, self.start + len(shown), shown)] if shown.strip() else []
-
-    def passage(self, start: int, end: int) -> Passage:
-        """Return what was read of the document, verbatim; offsets in characters."""
-        key = f"{document_key(self.path)}:{start}"
-        return Passage(key, self.path, self.text[start:end], None, "", start, end, 1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class _Shown:
-    """What the model reads in one stage."""
-
-    title: str
-    text: str
-    brief: list[_Sentence]
-    """The most central sentences of it."""
-    passages: list[Passage]
-
 
 class _Reader:
     """Shares the room in the context among the documents."""
@@ -196,8 +195,7 @@ class _Reader:
     ) -> None:
         self._count = model.count
         self._documents = [(path, text) for path, text in documents if text.strip()]
-        if not self._documents:
-            raise LibraryError("There is no text to summarise: choose a document that is in the library.")
+        self._are_several = len(self._documents) > 1
         fixed = (question, system, FINAL, NOTE, IN_SHORT)
         samples = tuple(text[len(text) // 3 :][:SAMPLE_CHARACTERS] for _, text in self._documents[:MOST_SAMPLES])
         counted = model.count(fixed + samples)
@@ -205,55 +203,55 @@ class _Reader:
         self.answer_tokens = min(max_answer_tokens, int(counted.context_tokens * ANSWER_SHARE))
         self._room = counted.context_tokens - max(self.answer_tokens, NOTE_TOKENS) - used
         if self._room < LEAST_TOKENS:
-            asked, context = counted.counts[0], counted.context_tokens
-            raise ContextError(f"Your question takes {asked} of the {context} tokens that the model reads: shorten it.")
+            raise ContextError(f"Your question is {counted.counts[0]} tokens long, too long beside a text: shorten it.")
         self._short = min(SHORT_TOKENS, self._room // 4)
-        self._tokens_each = sum(counted.counts[len(fixed) :]) / sum(map(estimated_tokens, samples))
+        self._room -= self._short
+        self._tokens_each = sum(counted.counts[len(fixed) :]) / max(1, sum(map(estimated_tokens, samples)))
         names = {term for path, _ in documents for term in content_terms(PurePath(path).name)}
         self._wanted = frozenset(content_terms(question)) - names
         self._said: Words = []
 
     def stages(self) -> list[list[_Part]]:
         """Plan what is read when: all at once if it is short, else the best of each of several parts."""
-        texts = tuple(_tidy(text) for _, text in self._documents)
+        whole = [_Part(path, text, 0, len(text), None) for path, text in self._documents]
+        texts = tuple(self.title([part]) + _tidy(part.text) for part in whole)
         tokens = sum(map(estimated_tokens, texts)) * self._tokens_each
-        most = self._room - self._short
-        if tokens < 2 * WHOLE_TOKENS and sum(self._count(texts).counts) <= min(most, WHOLE_TOKENS):
-            return [[_Part(path, text, 0, len(text), None) for path, text in self._documents]]
-        size = min(most, STAGE_TOKENS)
+        if tokens < 2 * WHOLE_TOKENS and sum(self._count(texts).counts) <= min(self._room, WHOLE_TOKENS):
+            return [whole]
+        size = min(self._room, STAGE_TOKENS)
         # In the end all notes are read together, with a sentence beside each.
         stages = min(MOST_STAGES, max(1, self._room // (NOTE_TOKENS + SHORT_TOKENS)), math.ceil(tokens / size))
         return list(_dealt(self._documents, stages, size))
 
-    def show(self, stage: Sequence[_Part]) -> _Shown:
-        """Choose what the model reads of a stage's parts."""
-        texts, passages, chosen = list[str](), list[Passage](), list[_Sentence]()
+    def show(self, stage: Sequence[_Part]) -> tuple[str, list[_Sentence], list[Passage]]:
+        """Choose what the model reads of a stage's parts: the text, the most central sentences, and its passages."""
+        texts, passages, chosen, left = list[str](), list[Passage](), list[_Sentence](), 0.0
         for part in stage:
             sentences = _read(part)
             if part.tokens is not None:
-                sections = max(1, round(part.tokens / SECTION_TOKENS))
-                sentences = self._central(sentences, part.tokens, sections, self._said) or part.opening()
-            runs = list(_runs(part.text, sentences))
-            lines = ("".join(one.shown + ("\n" if one.is_heading else " ") for one in run).strip() for run in runs)
-            text = _tidy(part.text) if part.tokens is None else "\n".join(lines)
-            texts.append(f"{self._title([part])}\n{text}".strip())
-            passages += [part.passage(run[0].start, run[-1].end) for run in runs]
+                left += part.tokens
+                sentences = self._central(sentences, left, max(1, round(left / SECTION_TOKENS)), self._said)
+                left -= sum(sentence.tokens for sentence in sentences) * self._tokens_each
+            found = list(_passages(part, sentences))
+            text = _tidy(part.text) if part.tokens is None else "\n".join(_tidy(one.text) for one in found)
+            texts.append(text and self.title([part]) + text)
+            passages += found
             chosen += sentences
         brief = self._central([one for one in chosen if not one.is_heading], self._short, 1, [])
-        return _Shown(self._title(stage), _message(*texts), brief, passages)
+        return "\n\n".join(filter(None, texts)), brief, passages
 
-    def _title(self, parts: Sequence[_Part]) -> str:
-        names = ", ".join(PurePath(part.path).name for part in parts)
-        return f"{names}: " if len(self._documents) > 1 else ""
+    def title(self, parts: Sequence[_Part]) -> str:
+        """Return what tells the text of these parts from others: the names of their documents, if there are several."""
+        return ", ".join(PurePath(part.path).name for part in parts) + ":\n" if self._are_several else ""
 
-    def _central(self, sentences: Sequence[_Sentence], tokens: int, sections: int, said: Words) -> list[_Sentence]:
+    def _central(self, sentences: Sequence[_Sentence], tokens: float, sections: int, said: Words) -> list[_Sentence]:
         """Choose central sentences that take no more tokens, counted exactly."""
         found = _central(sentences, tokens / self._tokens_each, sections, self._wanted, said)
         counts = self._count(tuple(sentence.shown for sentence in found)).counts
         kept = set[int]()
         for at in sorted(range(len(found)), key=lambda at: -found[at].score):
-            if counts[at] < tokens:
-                tokens -= counts[at] + 1
+            if counts[at] + JOINT_TOKENS // 2 <= tokens:
+                tokens -= counts[at] + JOINT_TOKENS // 2
                 kept.add(at)
         return [found[at] for at in sorted(kept)]
 
@@ -281,15 +279,12 @@ def _line_from(text: str, share: float) -> int:
     return line or at
 
 
-# ---------------------------------------------------------------- the sentences
-
 _LINK = re.compile(r"!?\[([^\]\n]*)\]\([^)\s]*(?:\s+\"[^\"\n]*\")?\)")
 _ENDED = re.compile(r"[.!?…。！？][\"'”’»)\]*_」』]*$")
+_GAP = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n+")
+_LOOP = re.compile(r"(.{3,40}?)\1{5,}$", re.DOTALL)
 _DIGIT = re.compile(r"\d")
-_LEANS = re.compile(
-    r"(?:it|its|they|their|this|that|these|those|he|she|his|her|such|however|but|also|then|therefore|thus|sie|es|dies|il"
-    r"|elle|ils|elles|ce|cette|él|ella|esto)\b|これ|それ|その|この|また|しかし|它|他|她|这|那", re.IGNORECASE,
-)  # fmt: skip
+_LEANS = frozenset("it its they their this that these those he she his her such however but also then thus".split())
 """A sentence that begins so is understood with the one before it."""
 
 
@@ -302,38 +297,35 @@ class _Sentence:
     end: int
     shown: str
     """As the model reads it."""
-    terms: frozenset[str] = frozenset()
-    tokens: int = 0
-    is_heading: bool = False
-    is_prose: bool = False
-    opens: bool = False
-    """Whether it begins a paragraph."""
+    terms: frozenset[str]
+    tokens: int
+    is_heading: bool
+    is_prose: bool
+    opens_paragraph: bool
     score: float = 0.0
     """How central it is in its section."""
 
 
 def _tidy(text: str) -> str:
-    """Return a text without the addresses of its links and without runs of empty lines."""
     return re.sub(r"\n\s*\n", "\n\n", _LINK.sub(r"\1", text)).strip()
 
 
 def _read(part: _Part) -> list[_Sentence]:
-    """Return the sentences of a part; tables, code, lists of links and what is there already are no prose."""
-    text, at = part.text[part.start : part.end], 0
-    found, known = list[_Sentence](), set[str]()
+    """Return the sentences of a part; tables, code and lists of links are no prose."""
+    text, found, at = part.text[part.start : part.end], list[_Sentence](), 0
     for span in split_sentences(text):
-        raw, gap, after = text[span.start : span.end], text[at : span.start], text[span.end : span.end + 2]
-        at = span.end
+        end = min(span.end, span.start + MAX_SENTENCE)
+        raw, gap, after = text[span.start : end], text[at : span.start], text[end : end + 2]
+        at = end
         shown = " ".join(_LINK.sub(r"\1", raw).split())
         letters, solid = sum(map(str.isalpha, shown)), len(shown.replace(" ", ""))
         is_linked = 2 * sum(len(link[1]) for link in _LINK.finditer(raw)) > len(shown)
-        is_single = "\n" not in raw and len(shown) <= HEADING_CHARACTERS and after == "\n\n"
-        is_heading = span.kind == "heading" or (is_single and not _ENDED.search(shown))
-        is_prose = span.kind != "code" and letters >= 0.7 * solid and not is_linked and shown not in known
+        is_alone = "\n" not in raw and after == "\n\n" and len(shown) <= HEADING_CHARACTERS
+        is_heading = span.kind == "heading" or (is_alone and not _ENDED.search(shown))
+        is_prose = span.kind != "code" and letters >= 0.7 * solid and not is_linked
         opens = "\n\n" in gap or not found or found[-1].is_heading
-        place, words = (part.start + span.start, part.start + span.end), frozenset(content_terms(shown))
+        place, words = (part.start + span.start, part.start + end), frozenset(content_terms(shown))
         found.append(_Sentence(*place, shown, words, estimated_tokens(shown) + 1, is_heading, is_prose, opens))
-        known.add(shown)
     return found
 
 
@@ -378,7 +370,9 @@ def _scored(section: Sequence[_Sentence], whole: Counter[str], wanted: frozenset
         score = 0.0
         if one.terms and (is_eligible or not any(eligible)):
             score = sum(weights[term] for term in one.terms) / (len(one.terms) + 6)
-            score *= (1.25 if one.opens else 1.0) * (0.75 if _LEANS.match(one.shown) else 1.0)
+            score *= (1.25 if one.opens_paragraph else 1.0) * (
+                0.75 if one.shown.split()[0].casefold() in _LEANS else 1.0
+            )
             score *= (1.0 if _ENDED.search(one.shown) else 0.6) * (1 - len(_DIGIT.findall(one.shown)) / len(one.shown))
             score *= 1 + sum(weight for term, weight in rare.items() if term in one.terms) / (sum(rare.values()) or 1)
         scored.append(replace(one, score=score))
@@ -386,18 +380,19 @@ def _scored(section: Sequence[_Sentence], whole: Counter[str], wanted: frozenset
 
 
 def _repeats(terms: frozenset[str], others: Iterable[frozenset[str]]) -> bool:
-    """Tell whether a sentence with these words says much the same as another."""
     return any(len(terms & other) > ALIKE * min(len(terms), len(other)) for other in others)
 
 
-def _runs(text: str, sentences: Sequence[_Sentence]) -> Iterator[list[_Sentence]]:
-    """Yield sentences that stand together in the text, up to a length."""
-    run = list[_Sentence]()
+def _passages(part: _Part, sentences: Sequence[_Sentence]) -> Iterator[Passage]:
+    """Yield what was read, verbatim: sentences that stand together make one passage, up to a length."""
+    places = list[tuple[int, int]]()
     for one in sentences:
-        is_far = run and any(map(str.isalnum, text[run[-1].end : one.start]))
-        if is_far or (run and one.end - run[0].start > PASSAGE_CHARACTERS):
-            yield run
-            run = []
-        run.append(one)
-    if run:
-        yield run
+        start, end = places[-1] if places else (0, 0)
+        between = part.text[end : one.start]
+        if places and one.end - start <= PASSAGE_CHARACTERS and not any(map(str.isalnum, between)):
+            places[-1] = (start, one.end)
+        else:
+            places.append((one.start, one.end))
+    key = document_key(part.path)
+    for start, end in places:
+        yield Passage(f"{key}:{start}", part.path, part.text[start:end], None, "", start, end, 1.0)

@@ -1,6 +1,6 @@
 """Learn `assets/adacomp.json`: how rankings and sentences show what holds the answer to a question.
 
-    python packaging/train_adacomp.py DATA.jsonl [DATA.jsonl ...] [--out FILE] [--kept 0.995]
+    python packaging/train_adacomp.py DATA.jsonl [DATA.jsonl ...] [--out FILE] [--kept 0.99]
 
 Each file has rows as `hola bench rag` takes them. Both stages are conditional logits, fitted by Adam on the likelihood
 of the evidence with a small L2 penalty; files count alike, whatever their size. Of each search the model sees a second
@@ -154,7 +154,7 @@ def chosen_masses(found: Sequence[Sequence[Found]], weights: Weights, target: fl
         print(f"  mass {mass}: kept {', '.join(f'{share:.4f}' for share in shares)}", flush=True)
         if min(shares) >= target:
             return tried
-    return tried
+    raise SystemExit(f"No mass keeps {target} of the evidence: ask for less with --kept.")
 
 
 def search_files(files: Sequence[Path], limit: int | None) -> list[list[Found]]:
@@ -208,7 +208,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, nargs="+")
     parser.add_argument("--out", type=Path, default=ROOT / "assets" / "adacomp.json")
-    parser.add_argument("--kept", type=float, default=0.995)
+    parser.add_argument("--kept", type=float, default=0.99)
     parser.add_argument("--limit", type=int, default=None, help="questions per file")
     given = parser.parse_args(arguments)
     weights = learn(search_files(given.data, given.limit), given.kept)

@@ -104,11 +104,11 @@ def read_cases(file: Path) -> list[Case]:
 def _case(line: str, file: Path, number: int) -> Case:
     try:
         row: dict[str, Any] = json.loads(line)
-        passages = row["passages"] if "passages" in row else [row["passage"]]
-        text = "\n\n".join(str(passage) for passage in passages)
-        question = str(row["question"])
-        answers = tuple(str(answer) for answer in row.get("answers") or ())
-    except (ValueError, KeyError, TypeError) as exc:
+        passages = _texts(row["passages"] if "passages" in row else [row["passage"]])
+        text = "\n\n".join(passages)
+        [question] = _texts([row["question"]])
+        answers = _texts(row.get("answers") or [])
+    except (ValueError, KeyError, TypeError, RecursionError) as exc:
         raise HolaError(
             f"Line {number} of {file.name} is no question with a passage ({exc}): mend or remove it."
         ) from exc
@@ -117,6 +117,12 @@ def _case(line: str, file: Path, number: int) -> Case:
     if not answers and "answer" in row:
         answers = (str(row["answer"]),)
     return Case(question, str(row.get("title", "")), text, answers, tuple(evidence))
+
+
+def _texts(found: object) -> tuple[str, ...]:
+    if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        raise TypeError("a text is something else")
+    return tuple(found)
 
 
 def _said(text: str, answers: Sequence[str]) -> list[Evidence]:

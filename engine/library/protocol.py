@@ -69,9 +69,10 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Mentions:
-    """Find every passage that has all words of a phrase."""
+    """Find every passage that has all words of one of some phrases."""
 
-    phrase: str
+    phrases: tuple[str, ...]
+    """The spellings of a term."""
     documents: tuple[str, ...] | None = None
 
 

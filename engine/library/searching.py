@@ -27,7 +27,12 @@ def search(request: Search, store: Store, embedder: Embedder, adacomp: AdaComp) 
     ]
     searched = time.perf_counter()
     reading = adacomp.read_parts(
-        request.queries, candidates, request.most_tokens, request.most_passages, is_fixed=request.is_fixed
+        request.queries,
+        candidates,
+        request.most_tokens,
+        request.most_passages,
+        is_fixed=request.is_fixed,
+        is_limited=request.documents is not None,
     )
     return SearchResult(
         passages=reading.excerpts,
@@ -42,8 +47,9 @@ def search(request: Search, store: Store, embedder: Embedder, adacomp: AdaComp) 
 
 
 def find_mentions(request: Mentions, store: Store) -> SearchResult:
-    """Find every passage that has all words of a phrase."""
+    """Find every passage that has all words of a term, up to a number that the result tells."""
     begun = time.perf_counter()
-    found = store.mentions(request.phrase, MOST_MENTIONS, request.documents)
+    found = store.mentions(request.phrases, MOST_MENTIONS + 1, request.documents)
     elapsed = (time.perf_counter() - begun) * 1000
-    return SearchResult(found, store.count(request.documents), 0.0, elapsed)
+    is_complete = len(found) <= MOST_MENTIONS
+    return SearchResult(found[:MOST_MENTIONS], store.count(request.documents), 0.0, elapsed, is_complete=is_complete)

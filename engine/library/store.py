@@ -240,14 +240,32 @@ class Store:
             found.append(_passage(row, vector_rank, text_rank, similarity, text_score))
         return tuple(found)
 
-    def mentions(self, phrase: str, limit: int, documents: Sequence[str] | None = None) -> tuple[Passage, ...]:
-        """Return the chunks that have all words of a phrase, the best by BM25 first."""
-        search = self._table.search(MatchQuery(phrase, "text", operator=FullTextOperator.AND), query_type="fts")
-        if documents is not None:
-            search = search.where(_any_of(documents), prefilter=True)
+    def mentions(
+        self, phrases: Sequence[str], limit: int, documents: Sequence[str] | None = None
+    ) -> tuple[Passage, ...]:
+        """Return the chunks that have all words of one of some phrases, at most `limit` for each, and each once."""
+        rows: dict[str, dict[str, Any]] = {}
         with _mapped():
-            rows = search.select([*COLUMNS, "_score"]).limit(limit).to_list()
-        return tuple(_passage(row, None, rank, None, row["_score"]) for rank, row in enumerate(rows))
+            for phrase in phrases:
+                for row in self._mentioning(phrase, limit, documents):
+                    rows.setdefault(row["id"], row)
+        return tuple(_passage(row, None, rank, None, row.get("_score")) for rank, row in enumerate(rows.values()))
+
+    def _mentioning(self, phrase: str, limit: int, documents: Sequence[str] | None) -> list[dict[str, Any]]:
+        where = None if documents is None else _any_of(documents)
+        columns = [*COLUMNS, "_score"]
+        if all(word in STOP_WORDS for word in phrase.lower().split()):
+            # The index does not know these words: the texts are looked through.
+            holds = f"contains(lower(text), {_quoted(phrase.lower())})"
+            where, columns = (holds if where is None else f"{holds} AND {where}"), COLUMNS
+            search = self._table.search()
+        else:
+            query = MatchQuery(phrase, "text", operator=FullTextOperator.AND)
+            search = self._table.search(query, query_type="fts")
+        if where is not None:
+            search = search.where(where, prefilter=True)
+        found: list[dict[str, Any]] = search.select(columns).limit(limit).to_list()
+        return found
 
     def _vector_search(self, vector: npt.NDArray[np.float32], where: str | None) -> list[dict[str, Any]]:
         search = self._table.search(vector, query_type="vector", vector_column_name="vector").distance_type("cosine")
@@ -301,8 +319,11 @@ def _any_of(documents: Sequence[str]) -> str:
     """Return an SQL condition that holds for the chunks of these documents."""
     if not documents:
         return "false"
-    quoted = ", ".join("'" + path.replace("'", "''") + "'" for path in documents)
-    return f"document IN ({quoted})"
+    return f"document IN ({', '.join(map(_quoted, documents))})"
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 @contextlib.contextmanager

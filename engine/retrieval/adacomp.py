@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -150,15 +151,19 @@ class AdaComp:
         most_passages: int = LOOKED_INTO,
         *,
         is_fixed: bool = False,
+        is_limited: bool = False,
     ) -> Reading:
         """Read for each part of a question what was found for it; the parts share the budget.
 
-        `is_fixed` takes the `most_passages` best whole, for comparison.
+        `is_fixed` takes the `most_passages` best whole, for comparison. `is_limited`: the user has said where to look,
+        so something is read there in any case.
         """
         rankings = [self.rank(query, found) for query, found in zip(queries, candidates, strict=True)]
         if is_fixed:
             return _whole(rankings, most_passages)
         present = [ranking for ranking in rankings if not self.is_absent(ranking)]
+        if is_limited:
+            present = present or [ranking for ranking in rankings if ranking.passages]
         readings = [self.read(one, most_tokens // len(present), most_passages) for one in present]
         return _merged(readings)
 
@@ -211,13 +216,14 @@ def _duplicates_last(passages: Sequence[Passage]) -> list[Passage]:
     """Put passages that say nothing new behind all others, and give their probability to the one that says it.
 
     Maximal marginal relevance (Carbonell and Goldstein 1998) with a threshold. A passage is redundant only if a better
-    one has every word of it: two contracts that differ in one name are both worth reading.
+    one has every pair of its words: two contracts that differ in one name or one "not" are both worth reading.
     """
     fresh: list[Passage] = []
-    seen: list[frozenset[str]] = []
+    seen: list[frozenset[tuple[str, str]]] = []
     behind: list[Passage] = []
     for passage in passages:
-        words = frozenset(terms(passage.text)) if len(fresh) < LOOKED_INTO else frozenset()
+        # Pairs of neighbours: the same words in another order, or with a "not" between, say something else.
+        words = frozenset(pairwise(terms(passage.text))) if len(fresh) < LOOKED_INTO else frozenset()
         twin = next((at for at, other in enumerate(seen) if words and words <= other), None)
         if twin is None:
             fresh.append(passage)

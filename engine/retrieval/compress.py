@@ -46,7 +46,8 @@ FEW_WORDS = 4
 LEANS = re.compile(
     r"(?:it|its|they|their|them|this|that|these|those|he|she|his|her|him|such|however|but|also|then|therefore|thus|"
     r"moreover|furthermore|otherwise|instead|both|either|neither|er|sie|es|dies\w*|jedoch|aber|auch|dann|daher|il|elle|"
-    r"ils|elles|ce|cette|ces|cela|él|ella|ellos|ellas|esto|esta|este|これ|それ|その|この|また|しかし|そして|同|它|他|她|这|那)\b",
+    r"ils|elles|ce|cette|ces|cela|él|ella|ellos|ellas|esto|esta|este)\b"
+    r"|これ|それ|その|この|また|しかし|そして|它|他们|她|这|那",
     re.IGNORECASE,
 )
 """A sentence that begins so is understood with the one before it."""

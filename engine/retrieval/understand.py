@@ -54,6 +54,8 @@ class Understanding:
     """The word or phrase whose mentions are counted or listed; else empty."""
     reason: str = "question"
     """Why it was understood so, in a few words for the user."""
+    asked: str = ""
+    """The question without typed filters; empty if none were typed."""
     problem: str = ""
     """A filter that matches nothing, one sentence; empty if all is well."""
 
@@ -220,7 +222,8 @@ def understand(text: str, history: Sequence[tuple[str, str]], documents: Sequenc
     is_of_it = is_about_chat and WHOLE_WISH.search(rest) and _GENERIC.search(rest) and not ABOUT_CHAT.search(rest)
     if plain is not None and not (is_of_it and _documents_of(before, names)):
         return Understanding(plain[0], reason=plain[1])
-    return _for_documents(rest, typed, before, names)
+    found = _for_documents(rest, typed, before, names)
+    return replace(found, asked=" ".join(typed.text.split())) if typed.is_typed else found
 
 
 def _tidy(text: str) -> str:

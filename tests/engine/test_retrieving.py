@@ -123,7 +123,7 @@ def test_count_looks_for_every_mention() -> None:
     library = FakeLibrary()
     found = retrieved(library, "How many documents mention arbitration?")
     [asked] = library.asked
-    assert asked == Mentions("arbitration", None)
+    assert asked == Mentions(("arbitration", "arbitrations"), None)
     assert (found.kind, found.plan.decision) == ("count", "count")
 
 
@@ -134,9 +134,13 @@ def test_filter_limits_the_search_to_its_documents() -> None:
     assert isinstance(asked, Search)
     assert asked.documents == ("/docs/lease.pdf",)
     assert "from:" not in asked.queries[0]
-    assert found.without_filters("from:lease.pdf notice period") == "notice period"
-    plain = retrieved(library, "What does it say of from:")
-    assert plain.without_filters("What does it say of from:") == "What does it say of from:"
+    assert found.understanding is not None
+    assert found.understanding.asked == "notice period"
+
+
+def test_filters_that_no_document_meets_are_told() -> None:
+    with pytest.raises(HolaError, match="meets all of these filters"):
+        retrieved(FakeLibrary(), "after:2090 How long is the notice period?")
 
 
 def test_document_that_is_not_there_is_told() -> None:

@@ -36,7 +36,7 @@ def assets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory, assets: Path) -> EngineConfig:
-    settings = Settings(context_tokens=3072, max_answer_tokens=24, speculation=False, strict=True)
+    settings = Settings(reading_s=600, context_tokens=3072, max_answer_tokens=24, speculation=False, strict=True)
     return EngineConfig(DataPaths(tmp_path_factory.mktemp("data")), assets, settings)
 
 

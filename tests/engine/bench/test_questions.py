@@ -84,10 +84,16 @@ def test_rows_without_answers_have_no_evidence(tmp_path: Path) -> None:
     assert case_of(tmp_path, answer="yes").answers == ("yes",)
 
 
-@pytest.mark.parametrize("line", ["no json", "[]", "{}", '{"question": "q"}', '{"passage": "p"}', "3"])
+@pytest.mark.parametrize("line", ["no json", "[]", "{}", '{"question": "q"}', '{"passage": "p"}', "3", "[" * 9999])
 def test_broken_line_is_named(line: str, tmp_path: Path) -> None:
     with pytest.raises(HolaError, match=r"Line 2 of questions\.jsonl"):
         cases_of(tmp_path, {"question": "q", "passage": "p"}, line)
+
+
+@pytest.mark.parametrize("field", [{"answers": "yes"}, {"passage": None}, {"passages": "abc"}, {"question": 3}])
+def test_field_of_another_kind_is_told(field: dict[str, object], tmp_path: Path) -> None:
+    with pytest.raises(HolaError, match=r"Line 1 of questions\.jsonl"):
+        cases_of(tmp_path, {"question": "q", "passage": "p", **field})
 
 
 def test_missing_or_empty_file_is_told(tmp_path: Path) -> None:

@@ -208,9 +208,19 @@ def test_search_keeps_to_the_documents_it_is_given(store: Store) -> None:
 def test_mentions_have_all_words_of_a_phrase(store: Store) -> None:
     put(store, "one", "The notice period is a month.", "A period of rest.")
     put(store, "two", "Give notice in the same period.")
-    assert {each.path for each in store.mentions("notice period", 100)} == {"one", "two"}
-    assert [each.text for each in store.mentions("notice period", 100, ["one"])] == ["The notice period is a month."]
-    assert store.mentions("walrus", 100) == ()
+    assert {each.path for each in store.mentions(["notice period"], 100)} == {"one", "two"}
+    assert [each.text for each in store.mentions(["notice period"], 100, ["one"])] == ["The notice period is a month."]
+    assert store.mentions(["walrus"], 100) == ()
+    assert len(store.mentions(["period", "periods"], 100)) == 3
+    assert len(store.mentions(["period"], 2)) == 2
+
+
+def test_mentions_of_a_word_that_the_index_leaves_out_are_found_too(store: Store) -> None:
+    put(store, "one", "The WHO's advice.", "Nothing here.")
+    put(store, "two", "Ask the WHO.")
+    assert {each.path for each in store.mentions(["WHO"], 100)} == {"one", "two"}
+    assert [each.path for each in store.mentions(["WHO"], 100, ["two"])] == ["two"]
+    assert store.mentions(["you're"], 100) == ()
 
 
 def test_thousands_of_chunks_are_kept_in_order_by_upkeep(store: Store) -> None:

@@ -23,7 +23,7 @@ FILES = (
 )
 LIBRARY = tuple(DocumentInfo(FOLDER + file) for file in FILES)
 ASKED = (("How long may coffee stand?", "Coffee may stand for 30 minutes."),)
-QUESTIONS = Path("/work/shared/data/questions.txt")
+QUESTIONS = Path(__file__).resolve().parents[4] / "shared" / "data" / "questions.txt"
 
 
 def ask(text: str, *history: tuple[str, str]) -> Understanding:
