@@ -84,10 +84,7 @@ def count_mentions(
 
 
 def spellings(term: str) -> tuple[str, ...]:
-    """Return what to search the index for: the term and, of a single word, its plural and its form without a hyphen.
-
-    Capitalised words are names, which have no plural.
-    """
+    """Return what to search the index for: the term, a word's plural (names have none) and form without hyphens."""
     term = " ".join(term.split())
     forms = [term]
     if re.fullmatch(r"[^\W_]+(?:-[^\W_]+)*", term):

@@ -57,7 +57,7 @@ class Dialogues:
         for turn in turns:
             if turn.id >= oldest:
                 read = known.get(turn.id) or Exchange(turn.id, turn.question, turn.question)
-                found.append(replace(read, answer=turn.answer, asked=turn.asked))
+                found.append(replace(read, answer=_held(turn), asked=turn.asked))
         return tuple(found)
 
     def remember(self, chat_id: int, exchanges: Sequence[Exchange]) -> None:
@@ -77,6 +77,21 @@ class Dialogues:
         """Forget all other chats: those that were deleted."""
         for chat_id in self._chats.keys() - set(chat_ids):
             del self._chats[chat_id]
+
+
+def _held(turn: Turn) -> str:
+    """Return an answer without the sentences that the review found unsupported, unless nothing else is left.
+
+    A small model takes its own inventions for facts, and repeats them.
+    """
+    if turn.verdict != "partly":
+        return turn.answer
+    kept, at = [], 0
+    for sentence in sorted(turn.sentences, key=lambda each: each.start):
+        if sentence.supported is False:
+            kept.append(turn.answer[at : sentence.start])
+            at = sentence.end
+    return "".join((*kept, turn.answer[at:])).strip() or turn.answer
 
 
 def without_stale(exchanges: Sequence[Exchange], updated: Mapping[str, float]) -> tuple[Exchange, ...]:

@@ -232,7 +232,7 @@ class _Evidence:
             for parts in _splits(sentence):
                 held = list(takewhile(lambda judged: judged[0], map(self._judge_whole, parts)))
                 if len(held) == len(parts):
-                    return True, max((one for _, one in held if one), key=lambda one: one.support)
+                    return True, max((one for _, one in held if one), key=_worth_showing)
         return supported, found
 
     def _judge_whole(self, sentence: str) -> tuple[bool | None, Found | None]:
@@ -375,6 +375,11 @@ def _is_statement(tokens: Sequence[Token]) -> bool:
         for at, token in enumerate(tokens)
     )
     return words > 0 and words + sum(token.kind == "number" or token.text in _IS for token in tokens) > 1
+
+
+def _worth_showing(found: Found) -> tuple[bool, float]:
+    """Rank what supports the parts of a sentence: a number is what a reader wants to see."""
+    return any(word.kind == "number" for word in found.claim.fresh), found.support
 
 
 def _splits(sentence: str, only: str = "", all_parts: bool = False) -> Iterator[list[str]]:

@@ -35,7 +35,7 @@ MOST_STAGES, STAGE_TOKENS, NOTE_TOKENS = 6, 600, 80
 """Of notes on 600 tokens 66 % of the sentences were supported, on 1,200 tokens 54 %, in twice the time."""
 WHOLE_TOKENS, SECTION_TOKENS, SHORT_TOKENS, LEAST_TOKENS = 2000, 150, 150, 64
 """What is read as it is, three or four pages; of one section; once more, in short; and the least room for a text."""
-PASSAGE_CHARACTERS, HEADING_CHARACTERS, SAMPLE_CHARACTERS, MOST_SAMPLES = 1000, 80, 2000, 8
+PASSAGE_CHARACTERS, HEADING_CHARACTERS, SAMPLE_CHARACTERS, MOST_SAMPLES, MOST_NAMES = 1000, 80, 2000, 8, 3
 SUPPORTED, ALIKE, LEAST_TERMS = 0.7, 0.6, 4
 """Share of words that a note's sentence takes from its text, and that two alike sentences share; words that tell."""
 ECHOES, MOST_REPEATED, LOOP_CHARACTERS = (IN_SHORT.strip(), FINAL.strip()), 20, 250
@@ -206,7 +206,7 @@ class _Reader:
             raise ContextError(f"Your question is {counted.counts[0]} tokens long, too long beside a text: shorten it.")
         self._short = min(SHORT_TOKENS, self._room // 4)
         self._room -= self._short
-        self._tokens_each = sum(counted.counts[len(fixed) :]) / max(1, sum(map(estimated_tokens, samples)))
+        self._tokens_each = sum(counted.counts[len(fixed) :]) / max(1, sum(map(estimated_tokens, samples))) or 1.0
         names = {term for path, _ in documents for term in content_terms(PurePath(path).name)}
         self._wanted = frozenset(content_terms(question)) - names
         self._said: Words = []
@@ -229,7 +229,7 @@ class _Reader:
         for part in stage:
             sentences = _read(part)
             if part.tokens is not None:
-                left += part.tokens
+                left += part.tokens - estimated_tokens(self.title([part])) * self._tokens_each
                 sentences = self._central(sentences, left, max(1, round(left / SECTION_TOKENS)), self._said)
                 left -= sum(sentence.tokens for sentence in sentences) * self._tokens_each
             found = list(_passages(part, sentences))
@@ -242,7 +242,8 @@ class _Reader:
 
     def title(self, parts: Sequence[_Part]) -> str:
         """Return what tells the text of these parts from others: the names of their documents, if there are several."""
-        return ", ".join(PurePath(part.path).name for part in parts) + ":\n" if self._are_several else ""
+        names = [PurePath(part.path).name for part in parts][:MOST_NAMES]
+        return ", ".join(names) + ":\n" if self._are_several else ""
 
     def _central(self, sentences: Sequence[_Sentence], tokens: float, sections: int, said: Words) -> list[_Sentence]:
         """Choose central sentences that take no more tokens, counted exactly."""
@@ -258,10 +259,10 @@ class _Reader:
 
 def _dealt(documents: Documents, stages: int, tokens: int) -> Iterator[list[_Part]]:
     """Deal the documents out to stages, in their order: by length, but of several none goes without a share."""
-    total = sum(len(text) for _, text in documents)
+    total = sum(len(text) for _, text in documents) or 1
     units = [max(1, round(4 * stages * len(text) / total)) for _, text in documents]
     pieces = [(number, unit) for number, count in enumerate(units) for unit in range(count)]
-    each = math.ceil(len(pieces) / stages)
+    each = max(1, math.ceil(len(pieces) / stages))
     for at in range(0, len(pieces), each):
         stage, parts = pieces[at : at + each], []
         for number in dict.fromkeys(number for number, _ in stage):

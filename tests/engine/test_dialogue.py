@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from engine.dialogue import Dialogues, Exchange, without_stale
-from engine.messages import Metrics, Passage, Turn
+from engine.messages import Metrics, Passage, SentenceReview, Turn, Verdict
 
 PASSAGE = Passage("c1", "/docs/a.pdf", "the text", 1, "", 0, 8, 1.0)
 
@@ -75,3 +75,31 @@ def test_passages_of_a_changed_or_removed_document_are_taken_out() -> None:
         stripped = without_stale(exchanges, updated)
         assert (stripped[0].message, stripped[0].passages, stripped[0].answer) == ("q4", (), "a4")
         assert stripped[1] == exchanges[1]
+
+
+def reviewed(verdict: Verdict, *supported: bool | None) -> Turn:
+    """A turn that says "One is so. Two is so." and on, a sentence for each finding."""
+    words = ("One", "Two", "Three")[: len(supported)]
+    answer = " ".join(f"{word} is so." for word in words)
+    starts = [answer.index(word) for word in words]
+    sentences = tuple(
+        SentenceReview(start, start + len(f"{word} is so."), found)
+        for start, word, found in zip(starts, words, supported, strict=True)
+    )
+    return Turn(4, "q4", answer, "model", "stop", (), Metrics(), 4.0, None, sentences, verdict)
+
+
+def said_later(turn: Turn) -> str:
+    [exchange] = Dialogues().exchanges(1, [turn])
+    return exchange.answer
+
+
+def test_unsupported_sentences_are_not_read_again() -> None:
+    assert said_later(reviewed("partly", True, False)) == "One is so."
+    assert said_later(reviewed("partly", False, True, None)) == "Two is so. Three is so."
+    assert said_later(reviewed("supported", True, True)) == "One is so. Two is so."
+
+
+def test_answer_of_which_nothing_would_be_left_stands() -> None:
+    assert said_later(reviewed("unsupported", False, False)) == "One is so. Two is so."
+    assert said_later(reviewed("partly", False, False)) == "One is so. Two is so."
