@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Sequence
 
 from PySide6.QtCore import QEvent, QMimeData, QObject, Qt, Signal, Slot
 from PySide6.QtGui import QFontMetricsF, QKeyEvent, QResizeEvent
@@ -15,6 +17,7 @@ from app.widgets import IconButton, TickBox
 __all__ = ["Composer"]
 
 _MAX_LINES = 8
+_FROM = re.compile(r'(?<!\S)from:(?:"[^"]*"|\S+)\s*', re.IGNORECASE)
 _DOCUMENTS_ONLY_TIP = "Answer from your documents alone, and say so where they don't hold the answer"
 
 
@@ -154,6 +157,13 @@ class Composer(QWidget):
         self._editing = editing
         self._note.setVisible(editing)
         self.focus()
+
+    @Slot(object)
+    def on_documents_named(self, names: Sequence[str]) -> None:
+        """Limit the question to documents of these names, in place of those that it was limited to."""
+        asked = _FROM.sub("", self.text).strip()
+        filters = " ".join(f'from:"{name}"' for name in names if '"' not in name)
+        self.set_text(f"{filters} {asked}".strip() + ("" if asked else " "), editing=self._editing)
 
     def focus(self) -> None:
         """Take the keyboard."""

@@ -53,6 +53,7 @@ class DocumentsPanel(QWidget):
     remove_requested = Signal(object)
     rebuild_requested = Signal(object)
     open_requested = Signal(str)
+    ask_requested = Signal(object)
     pause_requested = Signal(bool)
     cancel_requested = Signal()
 
@@ -281,6 +282,7 @@ class DocumentsPanel(QWidget):
         if not self.selected():
             return
         menu = QMenu(self)
+        menu.addAction("Ask about it" if len(self.selected()) == 1 else "Ask about them").triggered.connect(self.on_ask)
         menu.addAction("Open file").triggered.connect(self.on_open_selected)
         menu.addAction("Rebuild…").triggered.connect(self.on_rebuild_selected)
         menu.addAction("Remove…").triggered.connect(self.on_remove_selected)
@@ -320,6 +322,11 @@ class DocumentsPanel(QWidget):
         """Open the selected file."""
         for document in self.selected()[:1]:
             self.open_requested.emit(document.path)
+
+    @Slot()
+    def on_ask(self) -> None:
+        """Limit the next question to the selected documents."""
+        self.ask_requested.emit(tuple(Path(each.path).name for each in self.selected()))
 
     @Slot()
     def on_remove_selected(self) -> None:

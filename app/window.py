@@ -171,6 +171,7 @@ class MainWindow(QMainWindow):
         librarian.added.connect(self.side.on_added)
         self.overlay.dropped.connect(librarian.add)
         self.documents.open_requested.connect(self.opener.on_file)
+        self.documents.ask_requested.connect(self.composer.on_documents_named)
         self.viewer.open_requested.connect(self.opener.on_file)
         self.empty.question_requested.connect(self.conversation.ask)
         self.records.memory.connect(self.status.show_memory)

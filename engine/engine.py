@@ -89,7 +89,8 @@ class Engine:
             if question.replaces_turn is not None and question.chat_id is not None:
                 self.history.truncate(question.chat_id, question.replaces_turn)
                 self._dialogues.truncate(question.chat_id, question.replaces_turn)
-            answer = self._rules.answer(text)
+            # Who wants to hear from the documents alone wants no rule either.
+            answer = None if question.documents_only else self._rules.answer(text)
             if answer is not None:
                 yield from self._answer_by_rule(question, answer, received)
                 return

@@ -38,7 +38,7 @@ WHOLE_TOKENS, SECTION_TOKENS, SHORT_TOKENS, LEAST_TOKENS = 2000, 150, 150, 64
 PASSAGE_CHARACTERS, HEADING_CHARACTERS, SAMPLE_CHARACTERS, MOST_SAMPLES, MOST_NAMES = 1000, 80, 2000, 8, 3
 SUPPORTED, ALIKE, LEAST_TERMS = 0.7, 0.6, 4
 """Share of words that a note's sentence takes from its text, and that two alike sentences share; words that tell."""
-ECHOES, MOST_REPEATED, LOOP_CHARACTERS = (IN_SHORT.strip(), FINAL.strip()), 20, 250
+ECHOES, MOST_REPEATED, LOOP_CHARACTERS = (IN_SHORT.strip(), FINAL[:18]), 20, 250
 """What of its request a small model repeats; characters that may stand in an answer twice."""
 
 Documents = Sequence[tuple[str, str]]

@@ -103,3 +103,13 @@ def test_documents_only_is_a_choice_with_a_name_and_an_explanation(composer: Com
     with qtbot.waitSignal(composer.documents_only_changed) as changed:
         QTest.keyClick(box, Key.Key_Space)
     assert changed.args == [True]
+
+
+def test_question_is_limited_to_the_documents_that_were_named_last(composer: Composer) -> None:
+    composer.on_documents_named(("my lease.pdf",))
+    assert composer.text == 'from:"my lease.pdf" '
+    QTest.keyClicks(composer.edit, "How long?")
+    assert composer.text == 'from:"my lease.pdf" How long?'
+    composer.on_documents_named(("a.pdf", "b.pdf"))
+    assert composer.text == 'from:"a.pdf" from:"b.pdf" How long?'
+    assert composer.edit.hasFocus()

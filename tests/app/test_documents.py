@@ -119,3 +119,10 @@ def test_remove_all_takes_the_hidden_ones_too(
     with qtbot.waitSignal(panel.remove_requested) as removed:
         panel.on_remove_all()
     assert sorted(removed.args[0]) == [Path("/docs/locked.docx"), Path("/docs/manual.pdf")]
+
+
+def test_selected_documents_can_be_asked_about(panel: DocumentsPanel, qtbot: QtBot) -> None:
+    panel.list.setCurrentIndex(panel.model.index(1))
+    with qtbot.waitSignal(panel.ask_requested) as asked:
+        panel.on_ask()
+    assert asked.args == [("manual.pdf",)]

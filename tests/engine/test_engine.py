@@ -84,6 +84,13 @@ def test_rule_answers_at_once_and_is_stored(engine: Engine) -> None:
     assert (turn.route, turn.reason) == ("rule", "stop")
 
 
+def test_documents_only_asks_no_rule(engine: Engine) -> None:
+    events = list(engine.ask(Question("What is 17 * 23?", documents_only=True)))
+    assert isinstance(events[0], Started)
+    assert events[0].route == "model"
+    assert "391" not in finished(events).answer
+
+
 def test_question_about_a_document_is_answered_with_a_citation_that_holds(engine: Engine) -> None:
     events = ask(engine, "How tall is the lighthouse of Skerry Island?")
     answer = finished(events)
