@@ -88,6 +88,11 @@ class Settings(BaseModel):
         title="Time to read",
         description="How long the model may read passages before its first word, in seconds; it reads what fits.",
     )
+    embedder: str = Field(
+        "",
+        title="Embedder",
+        description="Folder of another embedder (ONNX, with a card.json); empty takes the bundled one, for English.",
+    )
     embedder_threads: int = Field(
         0, ge=0, le=64, title="Indexing threads", description="CPU threads for indexing; 0 takes the physical cores."
     )
@@ -181,6 +186,10 @@ class EngineConfig:
     assets: Path
     """Folder of what the program carries: rules, embedder, samples."""
     settings: Settings
+
+    def embedder_path(self) -> Path:
+        """Return the folder of the embedder."""
+        return Path(self.settings.embedder) if self.settings.embedder else self.assets / "embedder"
 
     def model_path(self) -> Path:
         """Return the GGUF file to load; raise ModelFileError if there is none."""

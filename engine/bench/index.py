@@ -46,16 +46,16 @@ def run(config: EngineConfig, data: Path | None = None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="hola-bench-", ignore_cleanup_errors=True) as folder:
         root = Path(folder)
         files = _choose(data) if data is not None else _write_corpus(root / "documents")
-        embedder = Embedder(config.assets / "embedder", config.settings.embedder_threads)
-        texts = _chunk_texts(files, config.assets / "embedder")
+        embedder = Embedder(config.embedder_path(), config.settings.embedder_threads)
+        texts = _chunk_texts(files, config.embedder_path())
         embedder.embed_passages(texts[: 4 * BATCH])
         sample = texts[:: max(1, len(texts) // STOCK_CHUNKS)][:STOCK_CHUNKS]
         halves = len(sample) // 2
-        stock_s = _embed_as_it_comes(embedder.name, config.assets / "embedder", sample[:halves])
+        stock_s = _embed_as_it_comes(embedder.name, config.embedder_path(), sample[:halves])
         alone_s = _embed_sorted(embedder, texts[::2])
         chunks, seconds = _index(replace(config, data=DataPaths(root / "data")), files)
         alone_s += _embed_sorted(embedder, texts[1::2])
-        stock_s += _embed_as_it_comes(embedder.name, config.assets / "embedder", sample[halves:])
+        stock_s += _embed_as_it_comes(embedder.name, config.embedder_path(), sample[halves:])
     rate, alone, stock = chunks / seconds, len(texts) / alone_s, len(sample) / stock_s
     return {
         "files": len(files),

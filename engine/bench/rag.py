@@ -73,10 +73,10 @@ def search_all(
     config: EngineConfig, folder: Path, cases: Sequence[Case], asked: Sequence[Case], books: Path | None
 ) -> Iterator[tuple[Found, int]]:
     """Store the passages of all cases in a folder, and search for each question; yields also the number of chunks."""
-    embedder = Embedder(config.assets / "embedder", config.settings.embedder_threads)
+    embedder = Embedder(config.embedder_path(), config.settings.embedder_threads)
     store = Store(folder, embedder.dimension)
     try:
-        _fill(store, embedder, config.assets / "embedder", cases, books)
+        _fill(store, embedder, config.embedder_path(), cases, books)
         chunks = store.count()
         for case in asked:
             begun = time.perf_counter()

@@ -46,7 +46,7 @@ def run(config: EngineConfig, chunks: int = 100_000) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="hola-bench-", ignore_cleanup_errors=True) as folder:
         here = replace(config, data=DataPaths(Path(folder)))
         here.data.create()
-        embedder = Embedder(config.assets / "embedder", config.settings.embedder_threads)
+        embedder = Embedder(config.embedder_path(), config.settings.embedder_threads)
         begun = time.perf_counter()
         vectors = _build(here, embedder, chunks)
         build_s = time.perf_counter() - begun

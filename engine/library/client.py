@@ -43,7 +43,7 @@ class Library:
         library_config = LibraryConfig(
             folder=data.library,
             journal=data.journal,
-            embedder=config.assets / "embedder",
+            embedder=config.embedder_path(),
             weights=config.assets / "adacomp.json",
             threads=settings.embedder_threads,
             logs=data.logs,

@@ -48,6 +48,10 @@ class Embedder:
         card = _read_card(folder)
         self.name = str(card["name"])
         self.dimension = int(card["dimension"])
+        self.is_multilingual = bool(card.get("multilingual", False))
+        """Whether it knows other scripts than the Latin one."""
+        self._query_prefix = str(card.get("query_prefix", ""))
+        self._passage_prefix = str(card.get("passage_prefix", ""))
         workers = threads or physical_cores()
         self.batch = BATCH * workers
         """Texts that are embedded at once at the best rate."""
@@ -56,6 +60,18 @@ class Embedder:
 
     def embed_passages(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return vectors of unit length, shape (texts, dimension). Texts of like length in one call cost least."""
+        return self._embed([self._passage_prefix + text for text in texts])
+
+    def embed_queries(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Return the vectors of questions, shape (texts, dimension), of unit length."""
+        return self._embed([self._query_prefix + text for text in texts])
+
+    def embed_query(self, text: str) -> npt.NDArray[np.float32]:
+        """Return the vector of a question, shape (dimension,), of unit length."""
+        vector: npt.NDArray[np.float32] = self.embed_queries([text])[0]
+        return vector
+
+    def _embed(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
         if not texts:
             return np.empty((0, self.dimension), np.float32)
         try:
@@ -68,11 +84,6 @@ class Embedder:
 
     def _run(self, texts: list[str]) -> npt.NDArray[np.float32]:
         return np.stack(list(self._model.embed(texts, batch_size=BATCH))).astype(np.float32, copy=False)
-
-    def embed_query(self, text: str) -> npt.NDArray[np.float32]:
-        """Return the vector of a question, shape (dimension,), of unit length."""
-        vector: npt.NDArray[np.float32] = self.embed_passages([text])[0]
-        return vector
 
 
 def _read_card(folder: Path) -> dict[str, Any]:

@@ -19,7 +19,7 @@ MOST_MENTIONS = 5_000
 def search(request: Search, store: Store, embedder: Embedder, adacomp: AdaComp) -> SearchResult:
     """Search for each part of a question, and choose what is read."""
     begun = time.perf_counter()
-    vectors = embedder.embed_passages(request.queries)
+    vectors = embedder.embed_queries(request.queries)
     embedded = time.perf_counter()
     candidates = [
         store.candidates(query, vector, request.documents)
@@ -33,6 +33,7 @@ def search(request: Search, store: Store, embedder: Embedder, adacomp: AdaComp) 
         request.most_passages,
         is_fixed=request.is_fixed,
         is_limited=request.documents is not None,
+        is_multilingual=embedder.is_multilingual,
     )
     return SearchResult(
         passages=reading.excerpts,

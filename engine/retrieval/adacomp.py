@@ -109,9 +109,9 @@ class AdaComp:
     def __init__(self, weights: Weights) -> None:
         self.weights = weights
 
-    def rank(self, query: str, candidates: Sequence[Passage]) -> Ranking:
-        """Judge the candidates of one search."""
-        question = asked(query)
+    def rank(self, query: str, candidates: Sequence[Passage], *, is_multilingual: bool = False) -> Ranking:
+        """Judge the candidates of one search, by an embedder that is for English or `is_multilingual`."""
+        question = replace(asked(query), foreign=0.0) if is_multilingual else asked(query)
         if not candidates:
             return Ranking(question, (), 1.0, {}, is_near=False)
         seen = weigh(question, candidates)
@@ -152,13 +152,17 @@ class AdaComp:
         *,
         is_fixed: bool = False,
         is_limited: bool = False,
+        is_multilingual: bool = False,
     ) -> Reading:
         """Read for each part of a question what was found for it; the parts share the budget.
 
         `is_fixed` takes the `most_passages` best whole, for comparison. `is_limited`: the user has said where to look,
         so something is read there in any case.
         """
-        rankings = [self.rank(query, found) for query, found in zip(queries, candidates, strict=True)]
+        rankings = [
+            self.rank(query, found, is_multilingual=is_multilingual)
+            for query, found in zip(queries, candidates, strict=True)
+        ]
         if is_fixed:
             return _whole(rankings, most_passages)
         present = [ranking for ranking in rankings if not self.is_absent(ranking)]

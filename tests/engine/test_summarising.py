@@ -219,13 +219,15 @@ def test_progress_rises_over_all_stages_and_the_notes_are_not_shown() -> None:
     assert said(events) == "It is so."
 
 
-def test_answer_is_made_from_the_notes_and_a_sentence_of_each_part() -> None:
-    model = ScriptedModel("The harbour keeper wrote. The lantern keeper wrote about it.")
+def test_answer_is_made_from_what_the_parts_support_of_their_notes_and_a_sentence_of_each() -> None:
+    model = ScriptedModel(
+        "The lantern keeper wrote note1x0 there. Dragons rule distant galaxies with terrible machines."
+    )
     finished(asked(model, [("/a.txt", book(6))]))
     *stages, final = model.requests
     assert all(request.endswith(summarising.NOTE) for request in stages)
-    assert "The lantern keeper wrote about it." in final
-    assert final.count(" keeper wrote note") == len(stages)
+    assert final.startswith("The lantern keeper wrote note1x0 there.\n\nIn short: The harbour keeper wrote note")
+    assert final.count(" keeper wrote note") == 1 + len(stages)
     assert final.endswith("Use the text above to answer in a few short sentences: Summarise it.")
 
 

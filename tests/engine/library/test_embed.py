@@ -103,3 +103,14 @@ def test_the_tokenizers_place_is_known_without_loading_fastembed() -> None:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert tokenizer_file(FOLDER).name == "tokenizer.json"
+
+
+def test_card_may_ask_for_prefixes_and_know_many_languages(copied: Path, embedder: Embedder) -> None:
+    card = json.loads((copied / "card.json").read_text("utf-8"))
+    more = {"query_prefix": "query: ", "passage_prefix": "passage: ", "multilingual": True}
+    (copied / "card.json").write_text(json.dumps({**card, **more}), "utf-8")
+    other = Embedder(copied, 1)
+    assert (embedder.is_multilingual, other.is_multilingual) == (False, True)
+    np.testing.assert_allclose(other.embed_query("herons"), embedder.embed_query("query: herons"), atol=1e-6)
+    [passage] = other.embed_passages(["herons"])
+    np.testing.assert_allclose(passage, embedder.embed_passages(["passage: herons"])[0], atol=1e-6)

@@ -156,6 +156,16 @@ def test_japanese_follows_its_words_where_the_embedder_knows_nothing() -> None:
     assert ranking.passages[0].text == right.text
 
 
+def test_multilingual_embedder_is_believed_in_any_script() -> None:
+    right = replace(candidate(0, "犬は猫より大きい。", 0.85), text_rank=None)
+    wrong = replace(candidate(1, "東京の人口は多い。", 0.10, named=0), vector_rank=9)
+    query = "いちばん人気のあるペットの体格は"
+    ada = AdaComp(WEIGHTS)
+    assert ada.rank(query, [right, wrong], is_multilingual=True).passages[0].text == right.text
+    believed = ada.rank(query, [right, wrong], is_multilingual=True).passages[0].score
+    assert believed > next(one.score for one in ada.rank(query, [right, wrong]).passages if one.text == right.text)
+
+
 def test_no_more_passages_than_asked_are_read() -> None:
     many = [candidate(number, f"{OTHERS[number % 4]} Item {number}.", 0.3, named=number) for number in range(30)]
     ada = AdaComp(replace(WEIGHTS, passage_mass=0.9999, sentence_mass=0.9999))
