@@ -65,7 +65,8 @@ def print_notes(heard: Heard) -> None:
     if unsupported_words(finished.verdict, finished.sentences):
         quoted = unsupported_sentences(finished.answer, finished.sentences)
         lines += [f"Not supported by your documents: “{sentence}”" for sentence in quoted]
-    lines += [f"Corrected: {correction}" for correction in corrections(finished.sentences)]
+    label = "" if finished.verdict == "refused" else "Corrected: "
+    lines += [label + correction for correction in corrections(finished.sentences)]
     lines += [f"({plan_line(heard.plan)})"] if heard.plan is not None else []
     for line in filter(None, lines):
         console.say(line)

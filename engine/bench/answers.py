@@ -8,7 +8,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from engine.answering import ModelAnswer, Parts
 from engine.bench.questions import Case, read_cases
 from engine.config import DataPaths, EngineConfig
 from engine.dialogue import Dialogues
+from engine.errors import HolaError
 from engine.history import History
 from engine.library.client import Library
 from engine.library.protocol import Search
@@ -98,10 +99,15 @@ def _index(library: Library, folder: Path, asked: Sequence[Case], cases: Sequenc
 def _by_hola(parts: Parts, case: Case, documents_only: bool) -> _Said:
     question = Question(case.question, sampling=GREEDY, documents_only=documents_only)
     begun = time.perf_counter()
-    *_, last = ModelAnswer(parts, question, begun).events()
+    finished: Finished | None = None
+    # What can't be asked ("from:" and the name of no document) is a wrong answer.
+    with suppress(HolaError):
+        for event in ModelAnswer(parts, question, begun).events():
+            finished = event if isinstance(event, Finished) else finished
     elapsed = time.perf_counter() - begun
-    assert isinstance(last, Finished)
-    return _Said(last.answer, last.sentences, last.verdict == "refused", elapsed)
+    if finished is None:
+        return _Said("", (), False, elapsed)
+    return _Said(finished.answer, finished.sentences, finished.verdict == "refused", elapsed)
 
 
 def _by_fixed_depth(parts: Parts, case: Case) -> _Said:

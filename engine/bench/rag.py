@@ -59,6 +59,8 @@ def run(
         `p95_ms` (search, ranking and compression). And `questions`, `chunks`, `passages` (mean number that AdaComp
         reads). `held_out` leaves out the questions that the weights were learned from.
     """
+    if books is not None and not any(books.rglob("*.md")):
+        raise HolaError(f"There are no Markdown files in {books}: give a folder of them with --books.")
     cases = read_cases(data)
     asked = [case for case in cases if case.evidence and (is_held_out(case.question) or not held_out)][:limit]
     if not asked:

@@ -69,3 +69,8 @@ def test_questions_without_any_answer_are_told(tmp_path: Path) -> None:
     file.write_text('{"question": "Why?", "passage": "No."}')
     with pytest.raises(HolaError, match="holds no question with an answer"):
         rag.run(engine_config(tmp_path / "data"), file)
+
+
+def test_folder_without_books_is_told(data: Path, tmp_path: Path) -> None:
+    with pytest.raises(HolaError, match="no Markdown files"):
+        rag.run(engine_config(tmp_path / "data"), data, tmp_path / "nowhere")
