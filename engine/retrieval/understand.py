@@ -75,6 +75,9 @@ _WORD = re.compile(r"[^\W_]+(?:'[^\W_]+)*")
 _ENDS = " ?!.,;…。？！、，~¿¡"
 _SENTENCE = re.compile(r"(?:[^.!?…。？！;\n]|\.(?=\w))+[.!?…。？！;]*")
 _COMMA = re.compile(r"\s*(?:[,、，:]| [-–—]+ )\s*")
+_FILE_NAME = re.compile(
+    r"(?<![\w/.])[\w-]+\.(?:pdf|docx?|odt|rtf|txt|md|html?|epub|pptx?|xlsx?|csv)(?!\w)", re.IGNORECASE
+)
 _COUNTS = {2: "two", 3: "three", 4: "four"}
 
 # ---------------------------------------------------------------- small talk, this chat, plain writing
@@ -223,6 +226,10 @@ def understand(text: str, history: Sequence[tuple[str, str]], documents: Sequenc
     if plain is not None and not (is_of_it and _documents_of(before, names)):
         return Understanding(plain[0], reason=plain[1])
     found = _for_documents(rest, typed, before, names)
+    missing = _FILE_NAME.search(rest) if WHOLE_WISH.search(rest) and found.kind == "search" else None
+    if missing and not found.filters.documents and not found.problem:
+        told = f'No document in the library is called "{missing[0]}": add it, or check its name in the documents panel.'
+        return replace(found, problem=told)
     return replace(found, asked=" ".join(typed.text.split())) if typed.is_typed else found
 
 

@@ -303,3 +303,10 @@ def test_no_real_question_is_refused(history: tuple[tuple[str, str], ...]) -> No
     assert all(each.queries for each, _ in understood)
     # The rest are mostly titles: "who sang it must have been love".
     assert sum(each.is_follow_up for each, _ in understood) < 0.035 * len(questions)
+
+
+@pytest.mark.parametrize("text", ["Summarise nosuch.pdf", "give me the key points of old-notes.docx please"])
+def test_summary_of_a_file_that_is_not_there_is_told(text: str) -> None:
+    found = understand(text, [], [DocumentInfo("/docs/lease.pdf")])
+    assert "in the library is called" in found.problem
+    assert understand("Summarise lease.pdf", [], [DocumentInfo("/docs/lease.pdf")]).problem == ""
