@@ -37,7 +37,7 @@ from engine.messages import (
     Started,
     Turn,
 )
-from engine.prompting import Prompt, compose
+from engine.prompting import REFUSAL, Prompt, compose
 from engine.retrieval.terms import estimated_tokens
 from engine.retrieving import ReadingSpeed, Retrieval, Retriever
 from engine.review import Review, review
@@ -49,7 +49,6 @@ logger = logging.getLogger(__name__)
 
 ModelEvent = Progress | Prefilled | TextDelta | Generated
 
-REFUSAL = "Your documents don't say."
 LEFT_OUT = "Nothing in your documents supports what the model said, so it was left out."
 SUMMARY_TOKENS = 160
 """A few sentences: a small model that may say more says it again."""

@@ -6,6 +6,7 @@ HolaError
 │   ├── ModelFileError      the GGUF file is missing, damaged or of an unknown kind
 │   ├── ModelMemoryError    the model does not fit into the memory that is free now
 │   └── ContextError        a question is longer than the model can read
+├── LobiError               a model could not be optimised; the old one is still in use
 ├── LibraryError            the document library
 │   ├── ExtractionError     one file gave no text
 │   │   └── UnsupportedFile the file is of a kind that Hola does not read
@@ -26,6 +27,7 @@ __all__ = [
     "HistoryError",
     "HolaError",
     "LibraryError",
+    "LobiError",
     "ModelError",
     "ModelFileError",
     "ModelMemoryError",
@@ -65,6 +67,10 @@ class ModelMemoryError(ModelError):
 
 class ContextError(ModelError):
     """The question alone is longer than the model can read."""
+
+
+class LobiError(HolaError):
+    """A model could not be optimised; the old one is still in use."""
 
 
 class LibraryError(HolaError):

@@ -15,12 +15,16 @@ from engine.errors import ContextError
 from engine.llm.protocol import TokenCounts
 from engine.messages import ChatMessage, Passage
 
-__all__ = ["Prompt", "compose"]
+__all__ = ["GROUNDED", "GROUNDED_BRIEFLY", "INSTRUCTIONS", "REFUSAL", "Prompt", "compose", "grounded_message"]
 
 INSTRUCTIONS = "You are Hola, a helpful assistant."
 GROUNDED = "Use the text above to answer in a full sentence: "
 """Measured on the bundled model with 5 passages: with the question before and after them, the best passage next to the
 question, and no labels on them, 5 of 8 answers were right; with numbered passages and rules in the system text, 1."""
+GROUNDED_BRIEFLY = "Use the text above to answer in a few words: "
+"""For a model that Lo-Bi taught to answer from passages: it learned this request."""
+REFUSAL = "Your documents don't say."
+"""What Hola says where nothing answers the question, and what Lo-Bi teaches a model to say; the review knows it."""
 ANSWER_SHARE = 0.25
 """Of the context, how much is kept for the answer at most."""
 AFRESH_SHARE = 0.5
@@ -215,8 +219,13 @@ def _message(question: str, in_full: str, shown: Sequence[Passage], *, is_ground
         return question
     if not shown:
         return f"{GROUNDED}{in_full}"
-    texts = "\n\n".join(_text(passage) for passage in reversed(shown))
-    return f"Question: {question}\n\n{texts}\n\n{GROUNDED}{in_full}"
+    return grounded_message(question, [_text(passage) for passage in reversed(shown)], f"{GROUNDED}{in_full}")
+
+
+def grounded_message(question: str, texts: Sequence[str], request: str) -> str:
+    """Write a question around the texts that answer it, the best of them last."""
+    between = "\n\n".join(texts)
+    return f"Question: {question}\n\n{between}\n\n{request}"
 
 
 def _others(earlier: Sequence[Exchange], sources: Sequence[Passage]) -> tuple[Passage, ...]:

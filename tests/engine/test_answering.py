@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from engine.answering import REFUSAL, ModelAnswer, Parts
+from engine.answering import ModelAnswer, Parts
 from engine.config import Settings
 from engine.dialogue import Dialogues
 from engine.history import History
@@ -32,6 +32,7 @@ from engine.messages import (
     Started,
     Turn,
 )
+from engine.prompting import REFUSAL
 from engine.retrieving import ReadingSpeed
 
 

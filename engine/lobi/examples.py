@@ -1,0 +1,223 @@
+"""What Lo-Bi learns from: rows of JSONL files and plain texts become chats in Hola's own prompt format.
+
+A file's rows are told apart by their fields: `question` with `passage` or `passages` and `answers`; `prompt` with
+`completion`; `context` or `query` with `choices` and `gold`; `messages`. Other files (.txt, .md) are general text.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from engine.errors import HolaError
+from engine.messages import ChatMessage
+from engine.prompting import GROUNDED_BRIEFLY, INSTRUCTIONS, REFUSAL, grounded_message
+
+__all__ = ["Example", "Grounded", "held_out_share", "read_examples", "read_grounded", "to_example"]
+
+HELD_OUT = 0.15
+"""Share of the passages of grounded prompts that training never sees."""
+ABSENT_SHARE = 0.12
+"""Of the grounded examples, how many show only passages that don't tell."""
+MORE_PASSAGES = (0, 0, 0, 1, 1, 2)
+"""How many other passages stand before the right one: drawn evenly."""
+LONGEST = 2600
+"""Characters of a passage at most: longer ones cost more time than they teach."""
+MARK = slice(40, 100)
+"""Characters of a passage by which it is known again inside a prompt."""
+TEXT_WINDOW = 1000
+"""Characters of general text in one example."""
+
+Kind = Literal["grounded", "absent", "choice", "prompt", "chat", "text"]
+
+LAYOUTS = (
+    r"Question: \"(?P<question>.*?)\"\s+Context: \"(?P<passage>.*)\"\s+Answer:\s*",
+    r"(?P<question>[^\n]*?)\n\nAnswer the above question based on the context below:\n\n(?P<passage>.*)",
+    r"Question: (?P<question>[^\n]*?)\nIf there is no answer, .*?\nMovie title: [^\n]*\nContext: (?P<passage>.*)",
+    r"Please answer the following question about this movie plot\..*?\n\nQuestion: (?P<question>[^\n]*?)\n"
+    r"Movie plot title: [^\n]*\nMovie plot: (?P<passage>.*)",
+    r"Dialogue:\n\n(?P<passage>.*)\n\nQuestion: (?P<question>[^\n]*?)\s*\n\n- .*",
+    r"Passage: (?P<passage>.*)\nQuestion: (?P<question>.*)",
+)
+"""Prompts that ask a question on a passage, in the layouts of common collections."""
+_LAYOUTS = tuple(re.compile(layout, re.DOTALL) for layout in LAYOUTS)
+_NO_ANSWER = re.compile(r"(?:no answer|can'?t answer|insufficient information.*)\.?", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Grounded:
+    """A question on a passage."""
+
+    question: str
+    passage: str
+    answers: tuple[str, ...]
+    """Any of these is right; the first is learned. None: the passage does not tell."""
+    is_choice: bool = False
+    """Whether it is answered by one of a few words that the passage need not contain, like yes and no."""
+
+    @property
+    def is_held_out(self) -> bool:
+        """Whether training never sees its passage."""
+        return held_out_share(self.passage) < HELD_OUT
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """What the model reads, and what it should say."""
+
+    kind: Kind
+    messages: tuple[ChatMessage, ...]
+    """Empty for general text."""
+    answer: str
+    is_whole: bool = True
+    """Whether the text ends with the answer; False if it was cut off."""
+
+
+def held_out_share(text: str) -> float:
+    """Return a number from 0 to 1 that depends on the text alone, and evenly."""
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=4).digest()
+    return int.from_bytes(digest, "big") / 2**32
+
+
+def read_grounded(files: Sequence[Path]) -> list[Grounded]:
+    """Return all questions on passages in these files; raise HolaError with the line that can't be read."""
+    found: dict[tuple[str, str], Grounded] = {}
+    for file in files:
+        for row in _rows(file):
+            one = _grounded(row)
+            if one is not None:
+                found.setdefault((one.question, one.passage[:200]), one)
+    return list(found.values())
+
+
+def read_examples(files: Sequence[Path], seed: int) -> list[Example]:
+    """Return what is to be learned from these files, in no order; nothing that is held out.
+
+    The same files and seed give the same examples. Raises HolaError with the line that can't be read.
+    """
+    draw = random.Random(seed)
+    data = [file for file in files if file.suffix == ".jsonl"]
+    every = read_grounded(data)
+    grounded = [one for one in every if not one.is_held_out]
+    # A prompt of another layout may hold the same passage.
+    secret = {one.passage[MARK] for one in every if one.is_held_out and len(one.passage) > MARK.stop}
+    examples = [to_example(one, grounded, draw) for one in grounded]
+    for file in files:
+        if file.suffix == ".jsonl":
+            others = filter(None, (_other(row) for row in _rows(file)))
+            examples += (one for one in others if not _shows(one, secret))
+        else:
+            examples += _windows(file)
+    if not examples:
+        raise HolaError("There is nothing to learn from: give JSONL files with questions and passages, or texts.")
+    return examples
+
+
+def to_example(one: Grounded, others: Sequence[Grounded], draw: random.Random) -> Example:
+    """Lay a question out in Hola's format; now and then with other passages, or with them alone."""
+    passages = [draw.choice(others).passage for _ in range(draw.choice(MORE_PASSAGES))]
+    passages = [text for text in passages if text != one.passage]
+    answer = one.answers[0] if one.answers else REFUSAL
+    right: Kind = "absent" if not one.answers else "choice" if one.is_choice else "grounded"
+    kind = right
+    if one.answers and draw.random() < ABSENT_SHARE:
+        passages = [text for text in passages or [draw.choice(others).passage] if answer not in text]
+        answer, kind = REFUSAL, "absent"
+    if kind == right or not passages:
+        passages = [*passages, one.passage]
+        answer, kind = one.answers[0] if one.answers else REFUSAL, right
+    return Example(kind, grounded_chat(one.question, passages), answer)
+
+
+def grounded_chat(question: str, passages: Sequence[str]) -> tuple[ChatMessage, ...]:
+    """Return the chat that Hola shows the model: the best passage last."""
+    text = grounded_message(question, passages, f"{GROUNDED_BRIEFLY}{question}")
+    return ChatMessage("system", INSTRUCTIONS), ChatMessage("user", text)
+
+
+# ---------------------------------------------------------------- files
+
+
+def _rows(file: Path) -> Iterator[Mapping[str, Any]]:
+    try:
+        with file.open(encoding="utf-8") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.strip():
+                    yield _row(line, file.name, number)
+    except (OSError, UnicodeDecodeError) as exc:
+        raise HolaError(f"{file.name} can't be read ({exc}): give a JSONL file in UTF-8.") from exc
+
+
+def _row(line: str, name: str, number: int) -> Mapping[str, Any]:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError) as exc:
+        raise HolaError(f"Line {number} of {name} is no JSON ({exc}): mend or remove it.") from exc
+    if not isinstance(row, dict):
+        raise HolaError(f"Line {number} of {name} is no JSON object: mend or remove it.")
+    return row
+
+
+def _grounded(row: Mapping[str, Any]) -> Grounded | None:
+    """Return the question on a passage that a row holds, in any of the known ways; None for another row."""
+    if isinstance(row.get("question"), str) and ("passage" in row or "passages" in row) and row.get("answers"):
+        passage = "\n\n".join(row["passages"]) if "passages" in row else row["passage"]
+        return Grounded(row["question"].strip(), _cut(passage), tuple(map(str, row["answers"])))
+    text = row.get("prompt") or row.get("query")
+    if not isinstance(text, str):
+        return None
+    match = next(filter(None, (layout.fullmatch(text.strip()) for layout in _LAYOUTS)), None)
+    answer = _stated(row)
+    if match is None or not answer:
+        return None
+    answers = () if _NO_ANSWER.fullmatch(answer) else (answer,)
+    return Grounded(match["question"].strip(), _cut(match["passage"]), answers, "choices" in row)
+
+
+def _stated(row: Mapping[str, Any]) -> str:
+    """Return the answer that a row states."""
+    if isinstance(row.get("completion"), str):
+        return str(row["completion"]).strip()
+    choices, gold = row.get("choices"), row.get("gold")
+    if isinstance(choices, list) and isinstance(gold, int) and 0 <= gold < len(choices):
+        return str(choices[gold]).strip().capitalize()
+    return ""
+
+
+def _other(row: Mapping[str, Any]) -> Example | None:
+    """Return what a row holds beside questions on passages: chats, and prompts as they are."""
+    if isinstance(row.get("messages"), list):
+        *asked, last = (ChatMessage(each["role"], each["content"]) for each in row["messages"])
+        return Example("chat", tuple(asked), last.content, bool(row.get("whole", True)))
+    prompt, answer = row.get("prompt"), _stated(row)
+    if not isinstance(prompt, str) or not answer or len(prompt) > LONGEST:
+        return None
+    return Example("prompt", (ChatMessage("system", INSTRUCTIONS), ChatMessage("user", prompt.strip())), answer)
+
+
+def _shows(example: Example, passages: Collection[str]) -> bool:
+    return any(mark in message.content for message in example.messages for mark in passages)
+
+
+def _windows(file: Path) -> Iterator[Example]:
+    """Yield a text in pieces; a piece that is held out is left out."""
+    try:
+        text = file.read_text("utf-8", "replace")
+    except OSError as exc:
+        raise HolaError(f"{file.name} can't be read ({exc.strerror}): give another text.") from exc
+    for start in range(0, len(text) - TEXT_WINDOW // 2, TEXT_WINDOW):
+        piece = text[start : start + TEXT_WINDOW]
+        if held_out_share(piece) >= HELD_OUT:
+            yield Example("text", (), piece, is_whole=False)
+
+
+def _cut(passage: str) -> str:
+    """Return a passage without what is too much of it."""
+    passage = passage.strip()
+    return passage if len(passage) <= LONGEST else passage[:LONGEST].rsplit(" ", 1)[0]
