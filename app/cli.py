@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from app import __version__, console
-from app.bench_decode import print_figures, with_model
+from app.bench_ablation import print_figures
+from app.bench_decode import with_model
 from app.cli_ask import answer_json, listen, print_notes
 from app.cli_bench import BENCHES, Given
+from app.cli_lobi import lobi_commands
 from app.cli_models import models_commands
 from app.paths import engine_config
 from engine.errors import LibraryError, ModelError, SettingsError
@@ -48,6 +50,7 @@ app = typer.Typer(
 library_commands = typer.Typer(help="Look at and change the document library.", no_args_is_help=True)
 app.add_typer(library_commands, name="library")
 app.add_typer(models_commands, name="models")
+app.add_typer(lobi_commands, name="lobi")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
 
@@ -291,12 +294,35 @@ def bench(
     held_out: Annotated[
         bool, typer.Option("--held-out", help="Ask only what the weights of `rag` were not learned from.")
     ] = False,
+    gsm8k: Annotated[
+        Path | None, typer.Option("--gsm8k", metavar="FILE", help="Problems (JSONL) for `ablation`.")
+    ] = None,
+    arc: Annotated[
+        Path | None, typer.Option("--arc", metavar="FILE", help="Questions with choices (JSONL) for `ablation`.")
+    ] = None,
+    gsm8k_train: Annotated[
+        Path | None,
+        typer.Option("--gsm8k-train", metavar="FILE", help="Examples to retrieve; else what is not asked."),
+    ] = None,
+    arc_train: Annotated[
+        Path | None, typer.Option("--arc-train", metavar="FILE", help="Examples to retrieve; else what is not asked.")
+    ] = None,
+    text: Annotated[
+        Path | None, typer.Option("--text", metavar="FILE", help="Held-out text for `lobi`; else one of its own.")
+    ] = None,
+    lobi: Annotated[
+        Path | None, typer.Option("--lobi", metavar="FILE", help="Lo-Bi version of the model; else the installed one.")
+    ] = None,
+    draft: Annotated[
+        Path | None, typer.Option("--draft", metavar="FILE", help="Draft version for `lobi`; else the installed one.")
+    ] = None,
 ) -> None:
     """Measure Hola on this machine."""
     if name not in BENCHES:
         raise typer.BadParameter(f"choose one of {', '.join(BENCHES)}", param_hint="NAME")
     with console.reporting():
-        result = BENCHES[name](with_model(configure(), model), Given(data, books, limit, held_out))
+        given = Given(data, books, limit, held_out, gsm8k, arc, gsm8k_train, arc_train, text, lobi, draft)
+        result = BENCHES[name](with_model(configure(), model), given)
         print_figures(name, result)
         if json_file is not None:
             console.write_json(json_file, result)

@@ -22,6 +22,13 @@ class Given:
     books: Path | None = None
     limit: int | None = None
     held_out: bool = False
+    gsm8k: Path | None = None
+    arc: Path | None = None
+    gsm8k_train: Path | None = None
+    arc_train: Path | None = None
+    text: Path | None = None
+    lobi: Path | None = None
+    draft: Path | None = None
 
     @property
     def questions(self) -> Path:
@@ -73,6 +80,26 @@ def _answers(config: EngineConfig, given: Given) -> dict[str, Any]:
     return answers.run(config, given.questions, limit=given.limit)
 
 
+def _ablation(config: EngineConfig, given: Given) -> dict[str, Any]:
+    from app.bench_ablation import ablation
+
+    return ablation(
+        config,
+        given.gsm8k,
+        given.arc,
+        gsm8k_train=given.gsm8k_train,
+        arc_train=given.arc_train,
+        lobi=given.lobi,
+        limit=given.limit,
+    )
+
+
+def _lobi(config: EngineConfig, given: Given) -> dict[str, Any]:
+    from app.bench_ablation import lobi
+
+    return lobi(config, text=given.text, lobi=given.lobi, draft=given.draft, limit=given.limit)
+
+
 BENCHES: Mapping[str, Callable[[EngineConfig, Given], dict[str, Any]]] = MappingProxyType(
     {
         "decode": _decode,
@@ -82,5 +109,7 @@ BENCHES: Mapping[str, Callable[[EngineConfig, Given], dict[str, Any]]] = Mapping
         "responsiveness": _responsiveness,
         "rag": _rag,
         "answers": _answers,
+        "ablation": _ablation,
+        "lobi": _lobi,
     }
 )

@@ -14,7 +14,15 @@ from typing import Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskProgressColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 from rich.status import Status
 from rich.table import Table
 
@@ -29,6 +37,7 @@ __all__ = [
     "progress_bar",
     "reporting",
     "say",
+    "share_bar",
     "waiting",
     "write_json",
 ]
@@ -132,6 +141,21 @@ def progress_bar(shown: bool) -> Iterator[Progress]:
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[left]}", markup=False),
+    )
+    with Progress(*columns, console=console, transient=True, disable=not (shown and console.is_terminal)) as progress:
+        yield progress
+
+
+@contextlib.contextmanager
+def share_bar(shown: bool) -> Iterator[Progress]:
+    """Show on stderr which share of the whole is done, while a terminal is there to see it."""
+    console = Console(stderr=True, markup=False, highlight=False)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
     )
     with Progress(*columns, console=console, transient=True, disable=not (shown and console.is_terminal)) as progress:
         yield progress

@@ -45,12 +45,14 @@ class Header(QWidget):
         self._title.setText(title)
         self._title.setToolTip(title)
 
-    def show_model(self, model: ModelPort) -> None:
-        """Say which model answers, or how far it is."""
+    def show_model(self, model: ModelPort, note: str = "") -> None:
+        """Say which model answers, or how far it is; a note of it stands in the tooltip."""
         words = {"loading": f"Loading {model.name}…", "failed": "No model"}.get(model.state, model.name)
         self.model.setText(words)
-        self.model.setToolTip(model.detail)
+        tip = "\n".join(filter(None, (note if model.state == "ready" else "", model.detail)))
+        self.model.setToolTip(tip)
         self.model.setAccessibleName(f"Language model: {words}")
+        self.model.setAccessibleDescription(tip)
 
 
 class Banner(QFrame):

@@ -9,10 +9,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from engine.lobi.messages import Made, Step, Wish
 from engine.messages import Chat, Document, Event, IndexEvent, Question, Turn
 from engine.viewing.protocol import Drawn, Located
 
-__all__ = ["EnginePort", "HistoryPort", "LibraryPort", "MemoryPort", "ModelPort", "PagesPort"]
+__all__ = ["EnginePort", "HistoryPort", "LibraryPort", "MemoryPort", "ModelPort", "OptimiserPort", "PagesPort"]
 
 
 class MemoryPort(Protocol):
@@ -102,6 +103,16 @@ class LibraryPort(Protocol):
         """Let the job go on."""
 
 
+class OptimiserPort(Protocol):
+    """What versions of the model this computer lacks; thread-safe."""
+
+    def lacks(self) -> bool:
+        """Whether versions of the chosen model are wanted and missing."""
+
+    def stop(self) -> None:
+        """End what is being made soon."""
+
+
 class PagesPort(Protocol):
     """The page viewer; thread-safe. `engine.viewing.client.PageViewer` fits it."""
 
@@ -133,6 +144,13 @@ class EnginePort(Protocol):
     @property
     def library(self) -> LibraryPort:
         """The document library."""
+
+    @property
+    def optimiser(self) -> OptimiserPort:
+        """What makes versions of models."""
+
+    def optimise(self, source: Path | None = None, wish: Wish = ..., /) -> Iterator[Step | Made]:
+        """Make the version of a model; without one, what the chosen one lacks."""
 
     def start(self) -> None:
         """Spawn the child processes and return."""

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
-from PySide6.QtCore import Qt, QUrl, Slot
+from PySide6.QtCore import QCoreApplication, QEvent, QObject, Qt, QTimer, QUrl, Slot
 from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import (
     QComboBox,
@@ -27,14 +27,16 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.optimise import Optimising
+from app.optimisebox import OptimiseBox
 from app.widgets import TickBox
 from engine.config import DataPaths, Settings, save_settings
 
 __all__ = ["LIVE_FIELDS", "SettingsDialog", "bounds", "groups"]
 
-_SIMPLE = ("theme", "model", "system_prompt", "max_answer_tokens", "speculation", "show_drafts")
+_SIMPLE = ("theme", "model", "optimize", "system_prompt", "max_answer_tokens", "speculation", "show_drafts")
 _GROUPS = {
-    "General": ("theme", "model", "system_prompt", "max_answer_tokens"),
+    "General": ("theme", "model", "optimize", "system_prompt", "max_answer_tokens"),
     "Drafting and speed": ("speculation", "show_drafts", "strict", "context_tokens", "threads"),
     "Sampling": ("temperature", "top_k", "top_p", "min_p", "repetition_penalty", "seed"),
     "Documents": ("passages", "embedder_threads", "parse_timeout_s", "parse_memory_mb"),
@@ -78,8 +80,17 @@ def groups() -> dict[str, tuple[str, ...]]:
 class SettingsDialog(QDialog):
     """Show every setting with its help; few at first, all behind a switch."""
 
-    def __init__(self, settings: Settings, data: DataPaths, parent: QWidget | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        data: DataPaths,
+        parent: QWidget | None = None,
+        *,
+        optimising: Optimising | None = None,
+    ) -> None:
         super().__init__(parent)
+        self._optimising = optimising
+        self.optimise_box: OptimiseBox | None = None
         self.setWindowTitle("Settings")
         self.settings = settings
         self._data = data
@@ -113,13 +124,13 @@ class SettingsDialog(QDialog):
         layout.addWidget(self._advanced)
         layout.addWidget(self._error)
         layout.addLayout(bottom)
-        self.resize(600, 624)
+        self.resize(680, 680)
         self.on_advanced(False)
 
     # -- building
 
     def _build_form(self) -> QScrollArea:
-        inside = QWidget()
+        self._inside = inside = QWidget()
         inside.setObjectName("centre")
         form = QFormLayout(inside)
         form.setContentsMargins(0, 0, 12, 0)
@@ -144,6 +155,12 @@ class SettingsDialog(QDialog):
         area.setFrameShape(QScrollArea.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(inside)
+        # The area resizes the form when a row has changed; the form then takes the rows' heights at another width.
+        self._settling = QTimer(self, singleShot=True, interval=0)
+        self._settling.timeout.connect(self.on_settled)
+        inside.installEventFilter(self)
+        # There is no way to scroll sideways: nothing may be wider than what is shown.
+        area.setMinimumWidth(inside.minimumSizeHint().width() + area.verticalScrollBar().sizeHint().width())
         return area
 
     def _build_row(self, name: str, field: FieldInfo) -> QWidget:
@@ -172,6 +189,9 @@ class SettingsDialog(QDialog):
         help_text = QLabel(text if name in LIVE_FIELDS else f"{text} Takes effect at the next start.", wordWrap=True)
         help_text.setProperty("role", "caption")
         column.addWidget(help_text)
+        if name == "model" and self._optimising is not None and isinstance(control, QLineEdit):
+            self.optimise_box = OptimiseBox(self._optimising, control)
+            column.addWidget(self.optimise_box)
         return row
 
     def _build_control(self, name: str, field: FieldInfo) -> QWidget:
@@ -215,7 +235,21 @@ class SettingsDialog(QDialog):
         self._readers[name] = line.text
         return line
 
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Notice that a row wants another height."""
+        if event.type() == QEvent.Type.LayoutRequest:
+            self._settling.start()
+        return super().eventFilter(watched, event)
+
     # -- slots
+
+    @Slot()
+    def on_settled(self) -> None:
+        """Lay the rows out anew, once the form has its size."""
+        self._form.invalidate()
+        self._form.activate()
+        # Invalidating has asked for what has just been done.
+        QCoreApplication.removePostedEvents(self._inside, QEvent.Type.LayoutRequest.value)
 
     @Slot(bool)
     def on_advanced(self, shown: bool) -> None:

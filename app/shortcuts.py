@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QKeySequence
+from PySide6.QtGui import QAction, QKeySequence
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QGridLayout, QLabel, QVBoxLayout, QWidget
 
-__all__ = ["SHORTCUTS", "Shortcut", "ShortcutsDialog"]
+__all__ = ["SHORTCUTS", "Shortcut", "ShortcutsDialog", "add_shortcuts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,16 @@ SHORTCUTS = (
     Shortcut("shortcuts", ("F1",), "This list"),
     Shortcut("quit", ("Ctrl+Q",), "Quit"),
 )
+
+
+def add_shortcuts(window: QWidget, slots: Mapping[str, Callable[[], object]]) -> None:
+    """Give a window an action for each shortcut that it handles; `slots` are its own, by the action's name."""
+    for shortcut in SHORTCUTS:
+        if shortcut.action:
+            action = QAction(shortcut.about, window)
+            action.setShortcuts([QKeySequence(keys) for keys in shortcut.keys])
+            action.triggered.connect(slots[shortcut.action])
+            window.addAction(action)
 
 
 class ShortcutsDialog(QDialog):

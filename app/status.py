@@ -43,7 +43,10 @@ class StatusPanel(QWidget):
         self._retrieval = self._label("Time to search your documents")
         self._memory = self._label("Memory in use and free")
         self._indexing = self._label("Indexing")
-        for label in (self._first, self._rate, self._retrieval, self._memory, self._indexing):
+        self._optimising = self._label("Optimising the model")
+        figures = (self._first, self._rate, self._retrieval, self._memory)
+        self._labels = (self._mode, *figures, self._indexing, self._optimising)
+        for label in self._labels[1:]:
             label.hide()
         self._plots = {
             "first": Plot(theme, "First word", "s", "points"),
@@ -86,6 +89,7 @@ class StatusPanel(QWidget):
             row.addWidget(label)
         row.addStretch(1)
         row.addWidget(self._indexing)
+        row.addWidget(self._optimising)
         row.addWidget(self._toggle)
         return self.line
 
@@ -131,8 +135,7 @@ class StatusPanel(QWidget):
 
     def text(self) -> str:
         """Return the whole line, as one reads it."""
-        labels = (self._mode, self._first, self._rate, self._retrieval, self._memory, self._indexing)
-        return "  ".join(label.text() for label in labels if label.text() and label.isVisibleTo(self))
+        return "  ".join(label.text() for label in self._labels if label.text() and label.isVisibleTo(self))
 
     @property
     def drafting_text(self) -> str:
@@ -209,6 +212,30 @@ class StatusPanel(QWidget):
         self._set(self._indexing, text)
         self._watch()
 
+    def show_optimising(self, text: str, tip: str) -> None:
+        """Show how far the model's optimising is; empty, it has ended."""
+        self._set(self._optimising, text)
+        self._optimising.setToolTip(tip or str(self._optimising.property("what")))
+        self._optimising.setAccessibleDescription(tip)
+        self._watch()
+
+    def show_trouble(self, sentence: str) -> None:
+        """Tell in the tooltip what has failed in the background; empty takes it back."""
+        what = str(self._mode.property("what"))
+        self._mode.setToolTip(f"{what}\n{sentence}" if sentence else what)
+        self._mode.setAccessibleDescription(sentence)
+        self.line.setToolTip(sentence)
+
+    @property
+    def optimising_tip(self) -> str:
+        """What the optimising says when it is pointed at."""
+        return self._optimising.toolTip()
+
+    @property
+    def trouble_tip(self) -> str:
+        """What has failed in the background; empty if nothing has."""
+        return self.line.toolTip()
+
     def _set(self, label: QLabel, text: str) -> None:
         label.setText(text)
         label.setVisible(bool(text))
@@ -218,7 +245,8 @@ class StatusPanel(QWidget):
 
     def _watch(self) -> None:
         """Run the timer only while something changes and is seen."""
-        wanted = self.isVisible() and (self.is_open or self._busy or bool(self._indexing.text()))
+        works = self._busy or bool(self._indexing.text() or self._optimising.text())
+        wanted = self.isVisible() and (self.is_open or works)
         if wanted and not self._timer.isActive():
             self._timer.start()
             self.memory_wanted.emit()
@@ -269,7 +297,7 @@ class StatusPanel(QWidget):
         """Take other sizes; figures keep their width."""
         font = self._theme.font(12)
         font.setFeature(QFont.Tag("tnum"), 1)
-        for label in (self._mode, self._first, self._rate, self._retrieval, self._memory, self._indexing):
+        for label in self._labels:
             label.setFont(font)
         for plot in self._plots.values():
             plot.updateGeometry()

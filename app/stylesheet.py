@@ -93,6 +93,7 @@ TextView { background: transparent; border: none; }
 #banner { background: $surface; border-radius: 8px; }
 #findBar { background: $surface; border-bottom: 1px solid $hairline; }
 QComboBox, QDoubleSpinBox { min-height: 26px; }
+QComboBox:disabled { color: $border; }
 
 QSplitter::handle { background: transparent; }
 QScrollBar:vertical { background: transparent; width: 10px; margin: 0; }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from PySide6.QtCore import Qt, QTimer, Slot
-from PySide6.QtGui import QAction, QCloseEvent, QKeySequence, QPaintEvent, QResizeEvent
+from PySide6.QtGui import QCloseEvent, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QMainWindow, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
 from app.bridge import ControlThread, EngineThread, LibraryThread
@@ -19,12 +19,12 @@ from app.emptystate import EmptyState
 from app.findbar import FindBar
 from app.header import Banner, Header
 from app.librarian import Librarian
-from app.modelwatch import ModelWatch
-from app.ports import EnginePort, ModelPort
+from app.modelcare import ModelCare
+from app.ports import EnginePort
 from app.preferences import Preferences
 from app.reader import ReaderThread
 from app.records import RecordsThread
-from app.shortcuts import SHORTCUTS, ShortcutsDialog
+from app.shortcuts import ShortcutsDialog, add_shortcuts
 from app.side import SidePanel
 from app.status import StatusPanel
 from app.theme import Theme
@@ -64,8 +64,10 @@ class MainWindow(QMainWindow):
         )
         self.opener = Opener(self)
         self.opener.trouble.connect(self.banner.say)
-        self.model_watch = ModelWatch(self.engine, self)
-        self.model_watch.changed.connect(self.on_model_changed)
+        self.care = ModelCare(self.engine, config, self.header, self.status, self)
+        self.care.give_way_to(self.conversation, self.library)
+        self.care.loaded.connect(self.records.load_memory)
+        self.care.failed.connect(self.on_model_failed)
         self._connect_conversation()
         self.librarian = Librarian(self.library, self.control, self.records, self.documents, self.empty, self)
         self._connect_documents()
@@ -193,12 +195,7 @@ class MainWindow(QMainWindow):
             "shortcuts": self.on_shortcuts,
             "quit": self.close,
         }
-        for shortcut in SHORTCUTS:
-            if shortcut.action:
-                action = QAction(shortcut.about, self)
-                action.setShortcuts([QKeySequence(keys) for keys in shortcut.keys])
-                action.triggered.connect(slots[shortcut.action])
-                self.addAction(action)
+        add_shortcuts(self, slots)
 
     def _restore(self) -> None:
         if not self._preferences.restore(self, self.splitter):
@@ -230,8 +227,9 @@ class MainWindow(QMainWindow):
             panels = {"chats": self.chats.isVisibleTo(self), "documents": self.side.wants_documents}
             self._preferences.save(self, self.splitter, self.theme.zoom, panels)
             self.hide()
-            self.model_watch.stop()
-            lanes = (self.reader, self.records, self.control, self.engine_thread, self.library)
+            self.care.close()
+            optimising = self.care.optimising.lane
+            lanes = (self.reader, self.records, self.control, self.engine_thread, self.library, optimising)
             for lane in lanes:
                 lane.request_close()
             self.engine.close()
@@ -246,16 +244,12 @@ class MainWindow(QMainWindow):
         """Load the model and the library behind the window."""
         if not self._closing:
             self.engine_thread.start_engine()
-            self.model_watch.start()
+            self.care.watch.start()
 
-    @Slot(object)
-    def on_model_changed(self, model: ModelPort) -> None:
-        """Show how far the model is; offer another one if it failed."""
-        self.header.show_model(model)
-        if model.state != "loading":
-            self.records.load_memory.emit()
-        if model.state == "failed":
-            self.banner.say(model.detail or "The language model can't be loaded.", "Choose a model")
+    @Slot(str)
+    def on_model_failed(self, sentence: str) -> None:
+        """Say why there is no model, and offer another one."""
+        self.banner.say(sentence, "Choose a model")
 
     # -- chats
 
@@ -306,7 +300,7 @@ class MainWindow(QMainWindow):
         self.status.end_answer(state.metrics, by_model=state.route == "model")
         self.records.load_chats.emit("")
         if state.reason == "failed" and not self._closing:
-            self.model_watch.start()
+            self.care.watch.start()
 
     @Slot(object)
     def on_edit_turn(self, state: TurnState) -> None:
@@ -377,7 +371,7 @@ class MainWindow(QMainWindow):
         """Change the settings; those of the look and what a question carries act at once."""
         from app.settings import SettingsDialog
 
-        dialog = SettingsDialog(self._settings, self.config.data, self)
+        dialog = SettingsDialog(self._settings, self.config.data, self, optimising=self.care.optimising)
         if dialog.exec():
             self._settings = self.conversation.settings = dialog.settings
             self.theme.set_choice(dialog.settings.theme)

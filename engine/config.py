@@ -14,6 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from engine.errors import ModelFileError, SettingsError
+from engine.lobi.versions import ready_version
 from engine.messages import Sampling
 
 __all__ = ["DataPaths", "EngineConfig", "Settings", "bundled_model", "load_settings", "save_settings"]
@@ -25,6 +26,11 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True, validate_default=True)
 
     model: str = Field("", title="Model", description="Path of a GGUF file; empty takes the bundled model.")
+    optimize: bool = Field(
+        True,
+        title="Optimise for this computer",
+        description="Use the version of the model that Hola made for this computer, and make one of the bundled model.",
+    )
     context_tokens: int = Field(
         4096,
         ge=512,
@@ -191,9 +197,14 @@ class EngineConfig:
         """Return the folder of the embedder."""
         return Path(self.settings.embedder) if self.settings.embedder else self.assets / "embedder"
 
-    def model_path(self) -> Path:
-        """Return the GGUF file to load; raise ModelFileError if there is none."""
+    def chosen_model(self) -> Path:
+        """Return the GGUF file that the settings choose; raise ModelFileError if there is none."""
         return Path(self.settings.model) if self.settings.model else bundled_model()
+
+    def model_path(self) -> Path:
+        """Return the GGUF file to load: the chosen one, or its version for this computer; raise ModelFileError."""
+        chosen = self.chosen_model()
+        return (ready_version(self.data.models, chosen) if self.settings.optimize else None) or chosen
 
 
 def bundled_model() -> Path:

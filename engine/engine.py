@@ -12,12 +12,15 @@ from engine.answering import ModelAnswer, Parts
 from engine.catalog import paired_draft
 from engine.config import EngineConfig
 from engine.dialogue import Dialogues
-from engine.errors import HolaError
+from engine.errors import HolaError, LobiError
 from engine.history import History
 from engine.library.client import Library
 from engine.llm.client import LanguageModel
 from engine.llm.protocol import LoadModel
+from engine.lobi.messages import Made, Step, Wish
+from engine.lobi.versions import forget_version
 from engine.messages import Delta, Event, Finished, Metrics, ModelState, Question, Started
+from engine.optimising import Optimiser
 from engine.retrieving import ReadingSpeed
 from engine.rules import RuleContext, Rules
 from engine.scaling.probe import MemoryUse, memory_use
@@ -25,6 +28,7 @@ from engine.scaling.probe import MemoryUse, memory_use
 __all__ = ["Engine"]
 
 LAST_WORDS_S = 1.0
+LOADING_POLL_S = 0.1
 
 
 class Engine:
@@ -37,19 +41,12 @@ class Engine:
     def __init__(self, config: EngineConfig) -> None:
         config.data.create()
         self.config = config
-        settings = config.settings
         self.library = Library(config)
         self._dialogues = Dialogues()
         self._speed = ReadingSpeed()
-        how = LoadModel(
-            config.model_path(),
-            settings.context_tokens,
-            settings.threads,
-            strict=settings.strict,
-            cache=config.data.cache,
-        )
-        self._model = LanguageModel(how, config.data.logs / "model.log", self._find_draft)
-        self.history = History(config.data.chats, on_delete=self._model.forget_states)
+        self._model = self._new_model()
+        self.optimiser = Optimiser(config)
+        self.history = History(config.data.chats, on_delete=self._forget_states)
         self._rules = Rules(config.assets / "rules.toml", RuleContext(now=_now, documents=self.library.documents))
         self._busy = threading.Lock()
         self._running: ModelAnswer | None = None
@@ -120,6 +117,7 @@ class Engine:
     def close(self) -> None:
         """End the running answer, the index job and all processes."""
         self.stop()
+        self.optimiser.stop()
         # The thread that answers stores what was said: give it the time to.
         if self._busy.acquire(timeout=LAST_WORDS_S):
             self._busy.release()
@@ -128,6 +126,52 @@ class Engine:
         self._model.close()
         closing.join()
         self.history.close()
+
+    def optimise(self, source: Path | None = None, wish: Wish = Wish()) -> Iterator[Step | Made]:
+        """Make the versions of a model for this computer; of the one in use, they answer as soon as they are ready.
+
+        Without a source only those of the chosen model that are wanted and missing are made. May run in another
+        thread than `ask`. Raises what `Optimiser.optimise` raises; the model in use then stays in use.
+        """
+        chosen = self.config.chosen_model()
+        yield from self.optimiser.missing() if source is None else self.optimiser.optimise(source, wish)
+        if source is None or source == chosen:
+            self._take_up()
+
+    def _new_model(self) -> LanguageModel:
+        settings = self.config.settings
+        how = LoadModel(
+            self.config.model_path(),
+            settings.context_tokens,
+            settings.threads,
+            strict=settings.strict,
+            cache=self.config.data.cache,
+        )
+        return LanguageModel(how, self.config.data.logs / "model.log", self._find_draft)
+
+    def _take_up(self) -> None:
+        """Load the version that is ready now beside the model in use, and switch to it between two answers.
+
+        Raises LobiError if it can't be loaded: the version is then forgotten, and the model in use stays.
+        """
+        upcoming = self._new_model()
+        upcoming.start()
+        try:
+            while not upcoming.wait(LOADING_POLL_S):
+                continue
+            with self._busy:
+                before, self._model = self._model, upcoming
+        except HolaError as exc:
+            upcoming.close()
+            forget_version(upcoming.how.path)
+            raise LobiError(f"The optimised model can't be used, so the original stays in use: {exc.sentence}") from exc
+        except BaseException:
+            upcoming.close()
+            raise
+        before.close()
+
+    def _forget_states(self) -> None:
+        self._model.forget_states()
 
     def _find_draft(self) -> Path | None:
         """Return the installed model that drafts for the current one."""

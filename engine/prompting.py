@@ -69,6 +69,8 @@ class _Costs:
     """For all of them together."""
     answer: int
     """Kept for the answer."""
+    request: str
+    """What stands before the question below its passages."""
 
 
 def compose(
@@ -100,7 +102,7 @@ def compose(
     shown = tuple(passages[index] for index in taken)
     sources = tuple(passages[index] for index in sorted({*taken, *readable}))
     return Prompt(
-        messages=_lay_out(_message(question, in_full, shown, is_grounded=bool(sources)), earlier, instructions),
+        messages=_lay_out(_message(question, in_full, shown, costs.request if sources else ""), earlier, instructions),
         passages=sources + _others(earlier, sources),
         sources=sources,
         shown=shown,
@@ -143,6 +145,7 @@ def _measure(
         bare=tuple(cost + answered + around for cost, answered in zip(bare, answers, strict=True)),
         room=room,
         answer=answer,
+        request=GROUNDED_BRIEFLY if counted.is_brief else GROUNDED,
     )
 
 
@@ -213,13 +216,13 @@ def _lay_out(message: str, earlier: Sequence[Exchange], instructions: str) -> tu
     return (*messages, ChatMessage("user", message))
 
 
-def _message(question: str, in_full: str, shown: Sequence[Passage], *, is_grounded: bool) -> str:
-    """Write the question around its new passages, the best of them last; grounded without any, it points upwards."""
-    if not is_grounded:
+def _message(question: str, in_full: str, shown: Sequence[Passage], request: str) -> str:
+    """Write the question around its new passages, the best of them last; a request without any points upwards."""
+    if not request:
         return question
     if not shown:
-        return f"{GROUNDED}{in_full}"
-    return grounded_message(question, [_text(passage) for passage in reversed(shown)], f"{GROUNDED}{in_full}")
+        return f"{request}{in_full}"
+    return grounded_message(question, [_text(passage) for passage in reversed(shown)], f"{request}{in_full}")
 
 
 def grounded_message(question: str, texts: Sequence[str], request: str) -> str:

@@ -30,7 +30,7 @@ from engine.prompting import compose
 from engine.retrieving import ReadingSpeed
 from engine.review import review
 
-__all__ = ["exact_match", "f1", "run"]
+__all__ = ["exact_match", "f1", "right_answer", "run"]
 
 GREEDY = Sampling(temperature=0.0)
 MOST_DOCUMENTS = 1_000
@@ -148,13 +148,16 @@ def _figures(cases: Sequence[Case], said: Sequence[_Said]) -> dict[str, float]:
 
 def _right(case: Case, said: _Said) -> tuple[float, float, float]:
     """Return exact match, F1 and whether a right answer is contained; without an answer whether it was refused."""
-    if not case.answers:
-        return (float(said.is_refusal),) * 3
-    normal = f" {_normal(said.text)} "
+    return right_answer(said.text, case.answers) if case.answers else (float(said.is_refusal),) * 3
+
+
+def right_answer(said: str, answers: Sequence[str]) -> tuple[float, float, float]:
+    """Return exact match, F1 and whether a right answer is contained, each for the best of the right answers."""
+    normal = f" {_normal(said)} "
     return (
-        max(exact_match(said.text, answer) for answer in case.answers),
-        max(f1(said.text, answer) for answer in case.answers),
-        float(any(f" {_normal(answer)} " in normal for answer in case.answers if _normal(answer))),
+        max(exact_match(said, answer) for answer in answers),
+        max(f1(said, answer) for answer in answers),
+        float(any(f" {_normal(answer)} " in normal for answer in answers if _normal(answer))),
     )
 
 

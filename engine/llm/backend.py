@@ -102,7 +102,9 @@ class Model:
         params.n_outputs_max = OUTPUT_ROWS
         if how.strict and checked.key_length % STRICT_BLOCK == 0:
             params.type_k = STRICT_KEYS
-        self.key_type = int(params.type_k)
+        elif checked.kv_type == "q8_0":
+            params.type_k = params.type_v = llama_cpp.GGML_TYPE_Q8_0
+        self.cache_types = f"{params.type_k} {params.type_v}"
         params.n_threads = params.n_threads_batch = self.threads
         params.flash_attn_type = FLASH_ATTENTION_ON
         params.no_perf = True

@@ -22,6 +22,8 @@ from engine.llm.protocol import (
     ModelCard,
     Prefilled,
     SaveStates,
+    Score,
+    Scores,
     TextDelta,
     TokenCounts,
 )
@@ -107,6 +109,14 @@ class LanguageModel:
         for event in self._events(self._child.request(CountTokens(self.how, texts))):
             counts: TokenCounts = event
             return counts
+        raise ModelError("The answer was stopped.")
+
+    def score(self, messages: tuple[ChatMessage, ...], choices: tuple[str, ...]) -> Scores:
+        """Return how likely each choice is as the answer to a chat; raises ModelError when it is cancelled."""
+        self._wake()
+        for event in self._events(self._child.request(Score(self.how, messages, choices))):
+            scores: Scores = event
+            return scores
         raise ModelError("The answer was stopped.")
 
     def generate(

@@ -9,14 +9,19 @@ from pathlib import Path
 from engine.errors import ModelFileError, ModelMemoryError
 from engine.llm.gguf_header import GgufHeader, read_header
 
-__all__ = ["Preflight", "kv_cache_bytes", "preflight"]
+__all__ = ["BRIEF_KEY", "KV_TYPE_KEY", "Preflight", "kv_cache_bytes", "kv_type", "preflight"]
 
 MIB = 2**20
 CONTEXT_STEP = 256
 SMALLEST_CONTEXT = 512
 MOST_LAYERS = 4096
-KV_ELEMENT_BYTES = 2.0
-"""The cache is kept in f16."""
+KV_ELEMENT_BYTES = {"f16": 2.0, "q8_0": 1.0625}
+"""By the type of the cache."""
+KV_BLOCK = 32
+"""Elements that share a scale in q8_0: heads of another width keep f16."""
+KV_TYPE_KEY, BRIEF_KEY = "hola.kv_type", "hola.brief"
+"""Metadata keys of versions made by Lo-Bi: the type of the KV cache (string), and whether the model learned to answer
+grounded questions in a few words (bool)."""
 BATCH_TOKENS = 512
 RECURRENT_STATES = 2
 """The text's, and the checkpoint that it returns to when a draft is rejected."""
@@ -49,6 +54,10 @@ class Preflight:
     needed_bytes: int
     key_length: int
     """Width of a key head."""
+    kv_type: str
+    """Type of the KV cache: "f16" or "q8_0"."""
+    is_brief: bool
+    """Whether it answers grounded questions in a few words."""
 
 
 def preflight(path: Path, context_tokens: int, free_bytes: int) -> Preflight:
@@ -71,8 +80,24 @@ def preflight(path: Path, context_tokens: int, free_bytes: int) -> Preflight:
         )
     # The names inside the files are of all kinds; the file's own name is what people know.
     return Preflight(
-        header, path.stem, architecture, context, trained, weights, kv, needed, _head_widths(header, architecture)[1]
+        header,
+        path.stem,
+        architecture,
+        context,
+        trained,
+        weights,
+        kv,
+        needed,
+        _head_widths(header, architecture)[0],
+        kv_type(header, architecture),
+        header.metadata.get(BRIEF_KEY) is True,
     )
+
+
+def kv_type(header: GgufHeader, architecture: str) -> str:
+    """Return the type of the KV cache that a file asks for, where its heads allow it; else "f16"."""
+    fits = all(width % KV_BLOCK == 0 for width in _head_widths(header, architecture))
+    return "q8_0" if fits and header.text(KV_TYPE_KEY) == "q8_0" else "f16"
 
 
 def kv_cache_bytes(header: GgufHeader, architecture: str, context_tokens: int) -> int:
@@ -88,8 +113,9 @@ def kv_cache_bytes(header: GgufHeader, architecture: str, context_tokens: int) -
     if f"{architecture}.attention.head_count_kv" not in header.metadata:
         kv_heads = heads
     key, value = _head_widths(header, architecture)
+    element = KV_ELEMENT_BYTES[kv_type(header, architecture)]
     rounded = math.ceil(context_tokens / CONTEXT_STEP) * CONTEXT_STEP
-    attention = sum(rounded * count * (key + value) * KV_ELEMENT_BYTES for count in kv_heads)
+    attention = sum(rounded * count * (key + value) * element for count in kv_heads)
     state = (
         RECURRENT_STATES
         * layers

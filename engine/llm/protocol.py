@@ -17,6 +17,8 @@ __all__ = [
     "ModelCard",
     "Prefilled",
     "SaveStates",
+    "Score",
+    "Scores",
     "TextDelta",
     "TokenCounts",
 ]
@@ -81,6 +83,8 @@ class TokenCounts:
     template_tokens: int
     """Upper bound of what the chat template adds for one message."""
     context_tokens: int
+    is_brief: bool = False
+    """Whether the model learned to answer grounded questions in a few words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,26 @@ class Generate:
     """The answer ends before any of these strings."""
     draft_limit: int = MOST_DRAFTED
     """Most tokens to draft at once; 0 decodes plainly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Say how likely each of some answers to a chat is, by themselves: none sees another."""
+
+    model: LoadModel
+    messages: tuple[ChatMessage, ...]
+    choices: tuple[str, ...]
+    """Each as the assistant would begin its message with it; read as content, never as control tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """The answer to Score."""
+
+    log_likelihoods: tuple[float, ...]
+    """Of each choice: the sum over its tokens of log p(token | chat, tokens before it), in nats; 0 for an empty one."""
+    tokens: tuple[int, ...]
+    """Tokens of each choice, to normalise by length."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 from peft import LoraConfig, get_peft_model
+from peft.helpers import disable_input_dtype_casting
 from peft.tuners.lora import LoraLayer
 from torch.nn.functional import cross_entropy
 
@@ -25,7 +26,7 @@ from engine.lobi.examples import Example
 from engine.lobi.fake_quant import BLOCK, rounded_q4_0
 from engine.lobi.torch_model import LINEAR, Loaded, Tokens
 
-__all__ = ["Adapted", "Progress", "Recipe", "adapt", "answer_states"]
+__all__ = ["Adapted", "Progress", "Recipe", "adapt", "answer_states", "batch_of"]
 
 CHECKPOINT_S = 240.0
 WARM_UP = 0.03
@@ -116,7 +117,8 @@ def adapt(
     learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(learned, lr=recipe.rate, betas=(0.9, 0.99), weight_decay=0.0)
     state = _Checkpoint(checkpoint, recipe, model, optimizer)
-    step, before = state.load()
+    first, before = state.load()
+    step = first
     begun, saved = time.monotonic(), time.monotonic()
     while step < recipe.steps:
         spent = before + time.monotonic() - begun
@@ -125,9 +127,11 @@ def adapt(
             break
         for group in optimizer.param_groups:
             group["lr"] = recipe.rate * _rate(share)
-        if rounding is not None and step % recipe.refresh == 0:
+        if rounding is not None and (step % recipe.refresh == 0 or step == first):
             rounding.refresh()
-        loss = _step(model, _draw(pools, recipe, step), loss_of or _likelihood)
+        # peft would cast all activations to float32 and autocast them back.
+        with disable_input_dtype_casting(model):
+            loss = _step(model, _draw(pools, recipe, step), loss_of or _likelihood)
         torch.nn.utils.clip_grad_norm_(learned, CLIP)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
@@ -173,21 +177,27 @@ def _step(model: torch.nn.Module, batch: Sequence[Tokens], loss_of: Loss) -> flo
     device = next(model.parameters()).device
     total = 0.0
     for start in range(0, len(ordered), size):
-        part = ordered[start : start + size]
-        width = max(len(each.ids) for each in part)
-        ids = torch.zeros(len(part), width, dtype=torch.long)
-        mask = torch.zeros(len(part), width, dtype=torch.long)
-        weights = torch.zeros(len(part), width)
-        for row, each in enumerate(part):
-            ids[row, : len(each.ids)] = torch.tensor(each.ids)
-            mask[row, : len(each.ids)] = 1
-            # An answer counts as much as a text: each example has the weight 1.
-            weights[row, each.learned_from : len(each.ids)] = 1.0 / (len(each.ids) - each.learned_from) / len(batch)
+        ids, mask, weights = batch_of(ordered[start : start + size])
+        weights /= len(batch)
         with torch.autocast(device.type, dtype=torch.bfloat16):
             loss = loss_of(model, ids.to(device), mask.to(device), weights.to(device))
         loss.backward()
         total += loss.item()
     return total
+
+
+def batch_of(examples: Sequence[Tokens]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return token ids, mask and weights of examples, shape (examples, tokens); what is learned of one weighs 1."""
+    width = max(len(each.ids) for each in examples)
+    ids = torch.zeros(len(examples), width, dtype=torch.long)
+    mask = torch.zeros(len(examples), width, dtype=torch.long)
+    weights = torch.zeros(len(examples), width)
+    for row, each in enumerate(examples):
+        ids[row, : len(each.ids)] = torch.tensor(each.ids)
+        mask[row, : len(each.ids)] = 1
+        # An answer of a word counts as much as a text.
+        weights[row, each.learned_from : len(each.ids)] = 1.0 / (len(each.ids) - each.learned_from)
+    return ids, mask, weights
 
 
 class _Pool:

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from engine.errors import HolaError, ProcessCrashed
+from engine.config import bundled_model
+from engine.errors import HolaError, LobiError, ProcessCrashed
+from engine.lobi.messages import Figures, Made, Step, Wish
 from engine.messages import (
     Chat,
     Citation,
@@ -42,6 +44,10 @@ METRICS = Metrics(
 DRAFTED = replace(
     METRICS, acceptance=0.72, accepted_per_step=8.1, draft_tier="n-gram", speedup_estimate=1.6, completion_tokens=58
 )
+
+
+BEFORE = Figures(file_mb=98.0, prefill_tps=300.0, decode_tps=40.0, perplexity=20.1)
+AFTER = Figures(file_mb=92.0, prefill_tps=360.0, decode_tps=60.0, perplexity=20.3)
 
 
 @dataclass(frozen=True)
@@ -205,6 +211,43 @@ def _outcome(path: str) -> Document:
     return Document(path, DocumentStatus.READY, chunks=4, pages=5, size=9000, fraction=1.0, updated=time.time())
 
 
+class FakeOptimiser:
+    """Make a version in three steps; `gate` holds the last one back while it is cleared."""
+
+    def __init__(self) -> None:
+        self.missing = False
+        self.gate = threading.Event()
+        self.gate.set()
+        self.error: HolaError | None = None
+        self.runs: list[tuple[Path | None, Wish]] = []
+        self.stopped = threading.Event()
+        self.asked = 0
+        """How often it was asked what is lacking."""
+
+    def lacks(self) -> bool:
+        self.asked += 1
+        return self.missing
+
+    def stop(self) -> None:
+        self.stopped.set()
+        self.gate.set()
+
+    def make(self, source: Path | None, wish: Wish) -> Iterator[Step | Made]:
+        self.runs.append((source, wish))
+        self.stopped.clear()
+        yield Step("reading", 0.0)
+        yield Step("checking", 0.4)
+        self.gate.wait()
+        if self.stopped.is_set():
+            raise LobiError("Optimising was stopped: the original stays in use.")
+        if self.error is not None:
+            raise self.error
+        original = source or bundled_model()
+        yield Made(original.with_suffix(".lobi.gguf"), original, "target", BEFORE, AFTER, 0.02)
+        yield Made(original.with_suffix(".draft.gguf"), original, "draft", BEFORE, AFTER, 0.4)
+        self.missing = False
+
+
 Script = Callable[[Question], tuple[Route, str, tuple[Citation, ...], tuple[Passage, ...]]]
 
 
@@ -218,6 +261,7 @@ class FakeEngine:
     def __init__(self, script: Script = plain_answer) -> None:
         self.history = FakeHistory()
         self.library = FakeLibrary()
+        self.optimiser = FakeOptimiser()
         self.model = FakeModel()
         self.script = script
         self.gate = threading.Event()
@@ -250,7 +294,12 @@ class FakeEngine:
     def close(self) -> None:
         self.closed = True
         self.stop()
+        self.optimiser.stop()
         self.library.close()
+
+    def optimise(self, source: Path | None = None, wish: Wish = Wish()) -> Iterator[Step | Made]:
+        yield from self.optimiser.make(source, wish)
+        self.model = FakeModel("SmolLM2-135M-Lobi", detail="No draft.")
 
     def memory(self) -> FakeMemory:
         return FakeMemory()

@@ -119,7 +119,9 @@ def test_version_is_printed() -> None:
 def test_help_names_every_command() -> None:
     result = hola("--help")
     assert result.exit_code == 0
-    assert all(name in result.stdout for name in ("index", "ask", "library", "doctor", "bench", "tour"))
+    assert all(
+        name in result.stdout for name in ("index", "ask", "library", "models", "lobi", "doctor", "bench", "tour")
+    )
 
 
 @pytest.mark.parametrize(

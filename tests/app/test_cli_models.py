@@ -9,7 +9,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app import cli
-from engine.config import bundled_model
+from engine import optimising
+from engine.config import EngineConfig, bundled_model
+from engine.lobi.messages import Made, Role, Wish
+from engine.lobi.versions import version_path, write_card
+from tests.app.fakes import AFTER, BEFORE
+from tests.app.making import FakeMaking
 from tests.gguf_builder import write_llama
 
 
@@ -130,3 +135,90 @@ def test_folder_that_cannot_be_read_is_one_sentence_and_exit_1(data: Path, monke
     result = hola("models")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr.endswith("check its permissions.\n")
+
+
+# ---------------------------------------------------------------- versions
+
+
+@pytest.fixture
+def making(monkeypatch: pytest.MonkeyPatch) -> FakeMaking:
+    making = FakeMaking()
+
+    class FakeOptimiser:
+        def __init__(self, config: EngineConfig) -> None:
+            self.optimise = making.make
+
+    monkeypatch.setattr(optimising, "Optimiser", FakeOptimiser)
+    return making
+
+
+def stored_version(data: Path, role: Role) -> Path:
+    """Put a version of the bundled model with its card into the models folder."""
+    path = write_llama(version_path(data / "models", bundled_model(), role))
+    write_card(Made(path, bundled_model(), role, BEFORE, AFTER, 0.02), {})
+    return path
+
+
+def test_versions_are_marked_and_the_one_in_use_is_current(data: Path) -> None:
+    target, draft = stored_version(data, "target"), stored_version(data, "draft")
+    shown, source = rows("models"), bundled_model().stem
+    assert shown[target.stem][-2] == f"current, made of {source} for this computer"
+    assert shown[draft.stem][-2] == f"draft made of {source} for this computer"
+    assert shown[source][-2] == ""
+    described = models_json()
+    assert (described[target.name]["made_of"], described[target.name]["role"]) == (bundled_model().name, "target")
+    assert described[bundled_model().name]["made_of"] is None
+
+
+def test_a_model_is_optimised_by_its_name(data: Path, making: FakeMaking) -> None:
+    result = hola("models", "optimize", bundled_model().stem)
+    assert (result.exit_code, result.stderr) == (0, "")
+    for part in ("before", "after", "98.0", "92.0", "300.0", "60.0", "20.10", "0.0213"):
+        assert part in result.stdout
+    assert result.stdout.endswith("Answers come from it from the next start.\n")
+    assert making.asked == [((bundled_model(), Wish()), {})]
+
+
+def test_a_wish_goes_with_it_and_a_file_will_do(data: Path, making: FakeMaking, tmp_path: Path) -> None:
+    model = write_llama(tmp_path / "modèle.gguf")
+    limits = ["--memory", "80", "--prefer", "size", "--speed", "50", "--loss", "0.05"]
+    result = hola("models", "optimize", str(model), *limits)
+    assert making.asked == [((model, Wish("size", 80.0, 50.0, 0.05)), {})]
+    assert result.stdout.endswith("It is used when modèle is chosen in the settings.\n")
+
+
+def test_optimising_as_json_is_one_object_with_the_draft_in_it(data: Path, making: FakeMaking) -> None:
+    making.with_draft = True
+    result = hola("models", "optimize", bundled_model().stem, "--json")
+    value = json.loads(result.stdout)
+    assert (value["role"], value["kl"], value["before"]["file_mb"]) == ("target", 0.0213, 98.0)
+    assert value["draft"]["role"] == "draft"
+
+
+def test_unknown_model_is_one_sentence_with_the_names(data: Path, making: FakeMaking) -> None:
+    write_llama(data / "models" / "small.gguf")
+    result = hola("models", "optimize", "fly")
+    assert (result.exit_code, result.stdout, making.asked) == (1, "", [])
+    assert result.stderr == (
+        f"There is no model fly: choose one of these ({bundled_model().stem}, small), "
+        "or give the path of a GGUF file.\n"
+    )
+
+
+def test_damaged_model_is_not_optimised(data: Path, making: FakeMaking) -> None:
+    (data / "models" / "broken.gguf").write_bytes(b"GGUF and no more")
+    result = hola("models", "optimize", "broken")
+    assert (result.exit_code, making.asked) == (1, [])
+    assert result.stderr.startswith("broken.gguf has GGUF version ")
+
+
+def test_interrupted_optimising_is_closed(data: Path, making: FakeMaking) -> None:
+    making.error = KeyboardInterrupt()
+    result = hola("models", "optimize", bundled_model().stem)
+    assert (result.exit_code, result.stdout, result.stderr) == (130, "", "Stopped.\n")
+    assert making.closed
+
+
+@pytest.mark.parametrize("arguments", [[], ["x", "--prefer", "colour"], ["x", "--memory", "0"], ["x", "--loss", "-1"]])
+def test_wrong_wishes_exit_with_2(data: Path, making: FakeMaking, arguments: list[str]) -> None:
+    assert hola("models", "optimize", *arguments).exit_code == 2

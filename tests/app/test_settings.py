@@ -37,6 +37,12 @@ def test_few_settings_at_first_all_behind_a_switch(dialog: SettingsDialog) -> No
     assert all(control.isVisibleTo(dialog) for control in dialog.fields.values())
 
 
+def test_optimising_is_a_simple_setting_beside_the_model(dialog: SettingsDialog) -> None:
+    assert dialog.fields["optimize"].isVisible()
+    assert groups()["General"][:3] == ("theme", "model", "optimize")
+    assert dialog.optimise_box is None
+
+
 def test_every_setting_stands_under_one_heading() -> None:
     names = [name for each in groups().values() for name in each]
     assert sorted(names) == sorted(Settings.model_fields)

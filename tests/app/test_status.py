@@ -79,6 +79,25 @@ def test_indexing_is_shown_and_goes(status: StatusPanel) -> None:
     assert status.text() == "Full"
 
 
+def test_optimising_is_shown_beside_indexing_and_goes(status: StatusPanel) -> None:
+    status.show_indexing("Indexing 3 of 12 files")
+    status.show_optimising("Optimising 40 %", "Comparing the new version with the original.")
+    assert status.text().endswith("Indexing 3 of 12 files  Optimising 40 %")
+    assert status.optimising_tip == "Comparing the new version with the original."
+    status.show_indexing("")
+    assert status.is_ticking
+    status.show_optimising("", "")
+    assert status.text() == "Full"
+    assert not status.is_ticking
+
+
+def test_what_failed_in_the_background_is_told_in_the_tooltip_alone(status: StatusPanel) -> None:
+    status.show_trouble("The disk is full: make room.")
+    assert (status.text(), status.trouble_tip) == ("Full", "The disk is full: make room.")
+    status.show_trouble("")
+    assert status.trouble_tip == ""
+
+
 def test_memory_is_asked_for_only_while_it_is_seen(status: StatusPanel, qtbot: QtBot) -> None:
     with qtbot.waitSignal(status.memory_wanted):
         status.on_toggle()

@@ -321,7 +321,7 @@ def test_closing_ends_an_answer_and_an_index_job(window: MainWindow, engine: Fak
 
 def test_nothing_ticks_when_nothing_happens(window: MainWindow, ask: Ask, qtbot: QtBot) -> None:
     ask("x y")
-    qtbot.waitUntil(lambda: not window.model_watch.is_watching)
+    qtbot.waitUntil(lambda: not window.care.watch.is_watching)
     states = [window.status.is_ticking]
     for _ in range(2):
         window.status.on_toggle()

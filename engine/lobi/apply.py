@@ -1,0 +1,182 @@
+"""Make a version of a model: merge its adapter, prune, quantize with mixed precision, check, measure. No torch.
+
+Runs in a disposable process of its own (`engine.lobi.service`), whose end leaves nothing but its work folder.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from engine.errors import LobiError
+from engine.llm.gguf_header import GgufHeader, read_header, read_vocabulary
+from engine.llm.pairing import DRAFT_OF_KEY
+from engine.llm.preflight import BRIEF_KEY, KV_TYPE_KEY
+from engine.llm.quantizing import quantize
+from engine.lobi.adapter import Adapter, Plan, plan_hash, read_adapter, read_plan
+from engine.lobi.allocate import Allocation
+from engine.lobi.allocating import allocate
+from engine.lobi.compare import Comparison, compare
+from engine.lobi.messages import Made, MakeVersion, Step, Wish
+from engine.lobi.rewrite import rewrite
+from engine.lobi.source import fingerprint
+from engine.lobi.versions import CARD_SUFFIX, write_card
+from engine.scaling.probe import free_memory_mb
+
+__all__ = ["LOBI_KEY", "make"]
+
+LOBI_KEY = "hola.lobi"
+"""Metadata key (string) of a version: `general.name` of the model it was made of."""
+MIB = 2**20
+SPARE_BYTES = 64 * MIB
+"""Of the disk, what stays free."""
+QUANTIZE_MB = 400
+"""Memory that quantizing takes beside the largest tensor in float32."""
+MEASURED_FROM, QUANTIZED_FROM, CHECKED_FROM = 0.1, 0.7, 0.8
+"""Shares of the whole at which a stage begins."""
+MOST_LOSS = 1.05
+"""Bound of the perplexity where no plan gives one."""
+
+Cancelled = Callable[[], bool]
+
+
+def make(request: MakeVersion, is_cancelled: Cancelled = lambda: False) -> Iterator[Step | Made]:
+    """Make a version; yields Step while it goes on, and Made when it is in its place with its card.
+
+    Raises LobiError or ModelError with one sentence; then, or when it is closed midway, nothing is changed but the
+    work folder, which is whoever's who gave it.
+    """
+    yield Step("reading", 0.0)
+    header = read_header(request.source)
+    plan, adapter = _plan(request, header)
+    front: tuple[Allocation, ...] = ()
+    _check_room(request, header, adapter)
+    request.work.mkdir(parents=True, exist_ok=True)
+    merged, made = request.work / "merged.gguf", request.work / "made.gguf"
+    yield Step("merging", 0.02)
+    rewrite(request.source, merged, plan, adapter, extra=_marks(plan), is_cancelled=is_cancelled)
+    if request.plan is None or request.wish is not None:
+        wish = request.wish or Wish()
+        work, threads, cache = request.work, request.threads, request.cache
+        yield Step("measuring", MEASURED_FROM)
+        found = yield from allocate(
+            merged,
+            plan,
+            wish,
+            request.calibration,
+            work,
+            threads=threads,
+            cache=cache,
+            span=(MEASURED_FROM, QUANTIZED_FROM),
+            is_cancelled=is_cancelled,
+        )
+        plan = found.plan
+        front = found.front
+    yield Step("quantizing", QUANTIZED_FROM)
+    quantize(merged, made, plan.types, plan.default_type, threads=request.threads, keep_others=True)
+    merged.unlink()
+    _stop_if(is_cancelled)
+    yield Step("checking", CHECKED_FROM)
+    _check_tokens(request.source, made)
+    compared = compare(request.source, made, request.calibration, request.threads, is_cancelled)
+    _check_quality(plan, compared, request.source.stem)
+    _stop_if(is_cancelled)
+    yield _put_in_place(request, plan, made, compared, front)
+
+
+def _plan(request: MakeVersion, header: GgufHeader) -> tuple[Plan, Adapter | None]:
+    """Return what is to be done, and what was learned for it."""
+    name, own = header.text("general.name", request.source.stem), fingerprint(request.source)
+    if request.plan is None:
+        return Plan(name, own, kv_type="f16", most_perplexity=MOST_LOSS), None
+    plan = read_plan(request.plan)
+    if plan.fingerprint != own:
+        raise LobiError(
+            f"The plan {request.plan.name} was made for another model ({plan.name}): choose the plan of "
+            f"{request.source.stem}, or optimise it without a plan."
+        )
+    return plan, read_adapter(request.plan)
+
+
+def _marks(plan: Plan) -> dict[str, str | bool | int]:
+    """Return what the finished file says of itself."""
+    marks: dict[str, str | bool | int] = {LOBI_KEY: plan.name}
+    if plan.kv_type != "f16":
+        marks[KV_TYPE_KEY] = plan.kv_type
+    if plan.brief:
+        marks[BRIEF_KEY] = True
+    if plan.role == "draft":
+        marks[DRAFT_OF_KEY] = plan.name
+    return marks
+
+
+def _check_room(request: MakeVersion, header: GgufHeader, adapter: Adapter | None) -> None:
+    """Raise LobiError if the disk or the memory is too full."""
+    changed = sum(2 * math.prod(tensor.shape) for tensor in header.tensors if adapter and tensor.name in adapter.pairs)
+    # What is merged is written in 16 bits first; the finished file may be as large as the source.
+    needed = 2 * header.file_bytes + changed + SPARE_BYTES
+    request.target.parent.mkdir(parents=True, exist_ok=True)
+    request.work.parent.mkdir(parents=True, exist_ok=True)
+    free = min(shutil.disk_usage(folder.parent).free for folder in (request.target, request.work))
+    if free < needed:
+        raise LobiError(
+            f"Optimising {request.source.stem} needs {needed / MIB:,.0f} MB of free disk, and {free / MIB:,.0f} MB are "
+            "free: make room, and start it again."
+        )
+    largest = max((math.prod(tensor.shape) for tensor in header.tensors), default=0)
+    memory = QUANTIZE_MB + (6 * largest + header.file_bytes) / MIB
+    if free_memory_mb() < memory:
+        raise LobiError(
+            f"Optimising {request.source.stem} needs {memory:,.0f} MB of free memory, and {free_memory_mb():,.0f} MB "
+            "are free: close other programs, and start it again."
+        )
+
+
+def _check_tokens(source: Path, made: Path) -> None:
+    if replace(read_vocabulary(source)) != read_vocabulary(made):
+        raise LobiError("The optimised model spells words otherwise than the original, so it was discarded.")
+
+
+def _check_quality(plan: Plan, found: Comparison, name: str) -> None:
+    """Raise LobiError if a version is too far from its original; a draft only has to be a model."""
+    ratio = found.after.perplexity / found.before.perplexity
+    if not math.isfinite(ratio) or (plan.role == "target" and ratio > plan.most_perplexity):
+        raise LobiError(
+            f"The optimised {name} is too far from the original (its perplexity is {ratio:.2f} times as high, and "
+            f"{plan.most_perplexity:.2f} is allowed), so it was discarded: the original stays in use."
+        )
+
+
+def _put_in_place(request: MakeVersion, plan: Plan, made: Path, found: Comparison, front: Sequence[Allocation]) -> Made:
+    request.target.with_suffix(request.target.suffix + CARD_SUFFIX).unlink(missing_ok=True)
+    try:
+        made.replace(request.target)
+    except OSError:
+        # Another disk.
+        beside = request.target.with_suffix(".new")
+        shutil.copyfile(made, beside)
+        beside.replace(request.target)
+    result = Made(request.target, request.source, plan.role, found.before, found.after, found.kl)
+    recipe: dict[str, Any] = {
+        "plan": {key: value for key, value in asdict(plan).items() if key != "sensitivities"},
+        "plan_sha256": plan_hash(request.plan) if request.plan else "",
+        "wish": asdict(request.wish) if request.wish else None,
+        "front": [
+            {"bytes": each.bytes, "decode_s": each.decode_s, "prefill_s": each.prefill_s, "kl": each.kl}
+            for each in front
+        ],
+        "calibration_sha256": hashlib.sha256(request.calibration.read_bytes()).hexdigest(),
+    }
+    write_card(result, json.loads(json.dumps(recipe)))
+    return result
+
+
+def _stop_if(is_cancelled: Cancelled) -> None:
+    if is_cancelled():
+        raise LobiError("Optimising was stopped: the original stays in use.")

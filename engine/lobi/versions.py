@@ -1,0 +1,97 @@
+"""Which Lo-Bi versions of a model there are: files in the models folder, each with a JSON card. Light to import."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from engine.lobi.messages import Made, Role
+
+__all__ = [
+    "CARD_SUFFIX",
+    "card_of",
+    "forget_version",
+    "plans_for",
+    "ready_version",
+    "stamp",
+    "version_path",
+    "write_card",
+]
+
+CARD_SUFFIX = ".json"
+FORMAT = 1
+
+
+def version_path(folder: Path, source: Path, role: Role = "target") -> Path:
+    """Return where the version of a model is kept."""
+    return folder / f"{source.stem}.{'lobi' if role == 'target' else 'draft'}.gguf"
+
+
+def ready_version(folder: Path, source: Path, role: Role = "target") -> Path | None:
+    """Return the version of just this model file if it is whole; None otherwise."""
+    path = version_path(folder, source, role)
+    card = card_of(path)
+    if card is None or card.get("source_stamp") != stamp(source) or card.get("stamp") != stamp(path):
+        return None
+    return path
+
+
+def card_of(path: Path) -> Mapping[str, Any] | None:
+    """Return the card of a version; None if there is none that can be read."""
+    try:
+        card = json.loads(path.with_suffix(path.suffix + CARD_SUFFIX).read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return card if isinstance(card, dict) and card.get("format") == FORMAT else None
+
+
+def write_card(made: Made, recipe: Mapping[str, Any]) -> None:
+    """Write the card of a version whose file is in place."""
+    card = {
+        "format": FORMAT,
+        "source": made.source.name,
+        "source_stamp": stamp(made.source),
+        "stamp": stamp(made.path),
+        "role": made.role,
+        "before": asdict(made.before),
+        "after": asdict(made.after),
+        "kl": made.kl,
+        **recipe,
+    }
+    file = made.path.with_suffix(made.path.suffix + CARD_SUFFIX)
+    new = file.with_suffix(".new")
+    new.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", "utf-8")
+    new.replace(file)
+
+
+def forget_version(path: Path) -> None:
+    """Delete a version with its card; a model that is none is left alone."""
+    card = path.with_suffix(path.suffix + CARD_SUFFIX)
+    if card_of(path) is not None:
+        card.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
+
+
+def stamp(path: Path) -> list[int]:
+    """Return size in bytes and time of the last change in ns: while they stay, a file is taken to be the same."""
+    try:
+        found = path.stat()
+    except OSError:
+        return []
+    return [found.st_size, found.st_mtime_ns]
+
+
+def plans_for(folder: Path, name: str) -> dict[Role, Path]:
+    """Return the plans in a folder that were made for the model of this name (`general.name`), by role."""
+    found: dict[Role, Path] = {}
+    for file in sorted(folder.glob("*.json")):
+        try:
+            plan = json.loads(file.read_text("utf-8"))
+        except (OSError, ValueError, RecursionError):
+            continue
+        if isinstance(plan, dict) and plan.get("name") == name and plan.get("role") in ("target", "draft"):
+            found[plan["role"]] = file
+    return found

@@ -1,0 +1,101 @@
+"""Optimise a model for this computer: which versions it lacks, and making them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from engine.config import EngineConfig
+from engine.errors import LobiError, ModelFileError
+from engine.llm.gguf_header import read_header
+from engine.lobi.adapter import plan_hash
+from engine.lobi.messages import Made, Role, Step, Wish
+from engine.lobi.versions import card_of, plans_for, ready_version, version_path
+from engine.lobi.workshop import Workshop
+
+__all__ = ["Optimiser"]
+
+CALIBRATION = "calibration.md"
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    role: Role
+    plan: Path | None
+
+
+class Optimiser:
+    """Make the Lo-Bi versions of models in the models folder; one at a time."""
+
+    def __init__(self, config: EngineConfig) -> None:
+        self._config = config
+        self._workshop = Workshop(config.data.cache, config.data.logs / "lobi.log")
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a version is being made."""
+        return self._workshop.is_busy
+
+    def lacks(self) -> bool:
+        """Tell whether versions of the chosen model are wanted: there are plans for it, and their results are not."""
+        if not self._config.settings.optimize:
+            return False
+        try:
+            source = self._config.chosen_model()
+            return any(not self._is_ready(source, job) for job in self._jobs(source))
+        except ModelFileError:
+            return False
+
+    def missing(self) -> Iterator[Step | Made]:
+        """Make the versions of the chosen model that are wanted; raises like `optimise`."""
+        source = self._config.chosen_model()
+        jobs = [job for job in self._jobs(source) if not self._is_ready(source, job)]
+        yield from self._make(source, jobs, None)
+
+    def optimise(self, source: Path, wish: Wish = Wish()) -> Iterator[Step | Made]:
+        """Make the version of a model for this computer, and its draft where there is a plan for one.
+
+        The types are chosen for this machine, by the wish; where there is a plan for the model, its adapter is merged.
+        Yields Step with the share of the whole, and Made for each version. Raises LobiError,
+        ModelError or ProcessError with one sentence; then, and when it is closed, the models are what they were.
+        """
+        if card_of(source) is not None:
+            raise LobiError(f"{source.stem} is an optimised version already: optimise the model it was made of.")
+        jobs = self._jobs(source)
+        yield from self._make(source, jobs or [_Job("target", None)], wish)
+
+    def stop(self) -> None:
+        """End what is being made; safe from any thread."""
+        self._workshop.stop()
+
+    def _jobs(self, source: Path) -> list[_Job]:
+        plans = plans_for(self._config.assets / "lobi", read_header(source).text("general.name"))
+        roles: tuple[Role, ...] = ("target", "draft") if self._config.settings.speculation else ("target",)
+        return [_Job(role, plans[role]) for role in roles if role in plans]
+
+    def _is_ready(self, source: Path, job: _Job) -> bool:
+        """Tell whether a job's result is there, and of the plan as it is now or of a wish of the user's own."""
+        made = ready_version(self._config.data.models, source, job.role)
+        card = card_of(made) if made else None
+        if card is None or job.plan is None:
+            return False
+        return card.get("plan_sha256") in ("", plan_hash(job.plan))
+
+    def _make(self, source: Path, jobs: list[_Job], wish: Wish | None) -> Iterator[Step | Made]:
+        folder = self._config.data.models
+        for number, job in enumerate(jobs):
+            events = self._workshop.make(
+                source,
+                version_path(folder, source, job.role),
+                self._config.assets / "lobi" / CALIBRATION,
+                plan=job.plan,
+                wish=wish if job.role == "target" else None,
+                threads=self._config.settings.threads,
+                cache=self._config.data.cache,
+            )
+            for event in events:
+                if isinstance(event, Step):
+                    yield replace(event, share=(number + event.share) / len(jobs))
+                else:
+                    yield event
