@@ -33,6 +33,8 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "hola-installed.json"
 RUNNING = VENV / "hola-installing"
+TRAINING = VENV / "hola-training"
+CPU_TORCH = "torch==2.13.0+cpu"
 LOG = ROOT / "build" / "install.log"
 LOCK = ROOT / "build" / "install.lock"
 TOUR = ROOT / "tour"
@@ -131,6 +133,7 @@ def set_up() -> None:
         make_venv()
     RUNNING.touch()
     STAMP.unlink(missing_ok=True)
+    TRAINING.unlink(missing_ok=True)
     if pip(python, "install", "--upgrade", "pip") != 0:
         print("pip could not be upgraded; going on with the one that is there.", flush=True)
     failed = pip(python, "install", "--editable", f"{ROOT}[dev]") != 0
@@ -140,6 +143,19 @@ def set_up() -> None:
     see_that_it_loads(python)
     write_stamp(STAMP, fingerprint(ROOT, version_of(python)))
     print(f"Hola is set up ({time.monotonic() - began:.0f} s).", flush=True)
+
+
+def provide_training() -> None:
+    """Install what the tests of the training need, where the CPU build of torch can be had; without it they skip.
+
+    The build for graphics cards, which is what `torch` alone means on Linux, has several gigabytes.
+    """
+    if TRAINING.exists():
+        return
+    python = venv_program(VENV, "python", os.name == "nt")
+    if pip(python, "install", CPU_TORCH, "--editable", f"{ROOT}[dev,lobi]") != 0:
+        print(f"{CPU_TORCH} can't be installed here: the tests of the training are skipped.", flush=True)
+    TRAINING.touch()
 
 
 def provide_system() -> None:
@@ -289,6 +305,7 @@ def run_app(arguments: Sequence[str]) -> int:
 
 def run_tests(arguments: Sequence[str]) -> int:
     """Run pytest."""
+    provide_training()
     return call([*module("pytest"), *arguments], folder=ROOT)
 
 

@@ -24,8 +24,10 @@ def installed(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project whose `.venv` is complete, as far as the script can see."""
     venv = project / ".venv"
     venv.mkdir()
-    for name, value in {"ROOT": project, "VENV": venv, "STAMP": venv / "stamp", "RUNNING": venv / "running"}.items():
+    for name, value in {"ROOT": project, "VENV": venv}.items():
         monkeypatch.setattr(dev, name, value)
+    for name in ("STAMP", "RUNNING", "TRAINING"):
+        monkeypatch.setattr(dev, name, venv / name.lower())
     monkeypatch.setattr(dev, "LOCK", project / "build" / "lock")
     monkeypatch.setattr(dev, "LOG", project / "build" / "log")
     monkeypatch.setattr(dev, "version_of", lambda python: "3.11")
@@ -117,6 +119,25 @@ def test_an_interrupted_install_begins_with_a_fresh_environment(
     dev.ensure_installed()
     assert steps == (["venv"] if fresh else [])
     assert dev.is_up_to_date()
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_the_training_is_installed_once_for_the_tests_or_they_go_without(
+    installed: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], code: int
+) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def pip(python: Path, *arguments: str) -> int:
+        asked.append(arguments)
+        return code
+
+    monkeypatch.setattr(dev, "pip", pip)
+    monkeypatch.setattr(dev, "call", lambda words, folder: 0)
+
+    assert [dev.run_tests([]) for _ in range(2)] == [0, 0]
+
+    assert [words[1] for words in asked] == ["torch==2.13.0+cpu"]
+    assert ("are skipped" in capfd.readouterr().out) is (code == 1)
 
 
 def test_a_failed_install_leaves_no_stamp_and_says_why(installed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,6 +233,7 @@ def test_checks_fail_together_and_all_run(monkeypatch: pytest.MonkeyPatch, capfd
         return 1 if "mypy" in words or "format" in words else 0
 
     monkeypatch.setattr(dev, "call", call)
+    monkeypatch.setattr(dev, "provide_training", lambda: None)
     assert dev.run_checks(True, []) == 1
     assert ran == ["ruff format", "ruff check", "mypy", "pytest"]
     assert "Failed: ruff format, mypy" in capfd.readouterr().out
