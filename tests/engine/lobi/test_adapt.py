@@ -19,8 +19,6 @@ from engine.lobi.torch_model import Tokens, linear_layers  # noqa: E402
 from engine.messages import ChatMessage  # noqa: E402
 from tests.engine.lobi.byte_tokenizer import loaded  # noqa: E402
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing.*:FutureWarning")
-
 FACT = Example("grounded", (ChatMessage("user", "Say it."),), "It is so.")
 OTHER = Example("text", (), "Rain fell on the roof.", is_whole=False)
 RECIPE = Recipe(

@@ -1,0 +1,95 @@
+"""What is learned of a model reaches the GGUF file that is made with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="training needs the extra [lobi]")
+pytest.importorskip("peft", reason="training needs the extra [lobi]")
+
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers  # noqa: E402
+from transformers import PreTrainedTokenizerFast  # noqa: E402
+
+from engine.errors import LobiError  # noqa: E402
+from engine.lobi.adapt import Recipe  # noqa: E402
+from engine.lobi.adapter import read_adapter, read_plan  # noqa: E402
+from engine.lobi.evaluate import opened, perplexity  # noqa: E402
+from engine.lobi.examples import Example  # noqa: E402
+from engine.lobi.learning import Learning, learn_draft, learn_target  # noqa: E402
+from engine.lobi.rewrite import rewrite  # noqa: E402
+from engine.lobi.source import fingerprint  # noqa: E402
+from tests.engine.lobi.tiny_models import build, write_gguf  # noqa: E402
+from tests.gguf_builder import CHAT_TEMPLATE, CONTROL_TOKENS, byte_vocabulary, write_llama  # noqa: E402
+
+SAYING = "Whatever floats comes down the river in spring."
+TEXTS = [Example("text", (), SAYING, is_whole=False)]
+RECIPE = Recipe(rank=8, alpha=16.0, rate=1e-2, steps=25, examples_per_step=2, shares={"text": 1.0}, rounding=False)
+
+
+@pytest.fixture(scope="module")
+def learning(tmp_path_factory: pytest.TempPathFactory) -> Learning:
+    """Return where a tiny model lies, as a folder and as GGUF, and where its plans go."""
+    folder = tmp_path_factory.mktemp("learning")
+    model = build("llama")
+    model.save_pretrained(folder / "weights")
+    vocabulary = {token: number for number, token in enumerate(byte_vocabulary())}
+    bytes_ = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    bytes_.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bytes_.decoder = decoders.ByteLevel()
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=bytes_, eos_token=CONTROL_TOKENS[0])
+    tokenizer.chat_template = CHAT_TEMPLATE
+    tokenizer.save_pretrained(folder / "weights")
+    source = write_gguf(folder / "Tiny.gguf", model, "llama")
+    return Learning(source, folder / "weights", folder / "out", folder / "work", float("inf"))
+
+
+def losses(paths: Sequence[Path]) -> list[float]:
+    """Return the logarithm of each model's perplexity on the saying."""
+    found = []
+    for path in paths:
+        with opened(path, 256, 1) as model:
+            found.append(float(np.log(perplexity(model, [list(SAYING.encode())]))))
+    return found
+
+
+def test_target_and_draft_are_learned_and_made(learning: Learning, tmp_path: Path) -> None:
+    target = learn_target(learning, TEXTS, RECIPE)
+    draft = learn_draft(learning, TEXTS, 2, replace(RECIPE, steps=40))
+
+    made = []
+    for file in (target, draft):
+        plan = read_plan(file)
+        assert (plan.fingerprint, plan.name, plan.brief) == (fingerprint(learning.source), "Tiny llama", True)
+        made.append(tmp_path / f"{plan.role}.gguf")
+        rewrite(learning.source, made[-1], plan, read_adapter(file), dtype="f32")
+    before, taught, small = losses([learning.source, *made])
+    assert taught < 0.6 * before
+    assert small < 0.8 * before
+    plan = read_plan(draft)
+    assert (plan.role, len(plan.layers), plan.types) == (
+        "draft",
+        2,
+        {"token_embd.weight": "q4_0", "output.weight": "q4_0"},
+    )
+    # Its change of a layer is the target's and its own in one.
+    found = read_adapter(draft)
+    assert found is not None
+    assert {a.shape[0] for a, _ in found.pairs.values()} == {16}
+    assert {name.split(".")[1] for name in found.pairs} == {str(layer) for layer in plan.layers}
+
+
+def test_draft_needs_a_target_that_was_taught(learning: Learning, tmp_path: Path) -> None:
+    with pytest.raises(LobiError, match="teach that first"):
+        learn_draft(replace(learning, work=tmp_path), TEXTS, 2, RECIPE)
+
+
+def test_unsupported_architecture_gets_mixed_precision_only(learning: Learning, tmp_path: Path) -> None:
+    source = write_llama(tmp_path / "Other.gguf", architecture="gpt2")
+
+    with pytest.raises(LobiError, match="mixed precision only"):
+        learn_target(replace(learning, source=source), TEXTS, RECIPE)
