@@ -86,15 +86,16 @@ def paired_draft(config: EngineConfig, target_path: Path) -> Pairing:
 
 def _model_files(config: EngineConfig) -> tuple[Path, ...]:
     """Return the files in question, each once: bundled, from the models folder by name, chosen in the settings."""
-    folder = config.data.models
-    try:
-        found = [path for path in folder.iterdir() if path.suffix.lower() == ".gguf" and not path.is_dir()]
-    except FileNotFoundError:
-        found = []
-    except OSError as exc:
-        raise ModelError(
-            f"The folder of the models {folder} can't be read ({exc.strerror}): check its permissions."
-        ) from exc
+    found = []
+    for folder in config.model_folders:
+        try:
+            found += [path for path in folder.iterdir() if path.suffix.lower() == ".gguf" and not path.is_dir()]
+        except FileNotFoundError:
+            continue
+        except OSError as exc:
+            raise ModelError(
+                f"The folder of the models {folder} can't be read ({exc.strerror}): check its permissions."
+            ) from exc
     found.sort(key=lambda path: (path.name.casefold(), path.name))
     once: dict[str, Path] = {}
     for path in (_bundled(), *found, _current(config)):

@@ -197,6 +197,11 @@ class EngineConfig:
         """Return the folder of the embedder."""
         return Path(self.settings.embedder) if self.settings.embedder else self.assets / "embedder"
 
+    @property
+    def model_folders(self) -> tuple[Path, ...]:
+        """Where models and versions of them lie: what the user has, and what an installer brought."""
+        return self.data.models, self.assets / "models"
+
     def chosen_model(self) -> Path:
         """Return the GGUF file that the settings choose; raise ModelFileError if there is none."""
         return Path(self.settings.model) if self.settings.model else bundled_model()
@@ -204,7 +209,7 @@ class EngineConfig:
     def model_path(self) -> Path:
         """Return the GGUF file to load: the chosen one, or its version for this computer; raise ModelFileError."""
         chosen = self.chosen_model()
-        return (ready_version(self.data.models, chosen) if self.settings.optimize else None) or chosen
+        return (ready_version(self.model_folders, chosen) if self.settings.optimize else None) or chosen
 
 
 def bundled_model() -> Path:

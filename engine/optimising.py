@@ -76,7 +76,7 @@ class Optimiser:
 
     def _is_ready(self, source: Path, job: _Job) -> bool:
         """Tell whether a job's result is there, and of the plan as it is now or of a wish of the user's own."""
-        made = ready_version(self._config.data.models, source, job.role)
+        made = ready_version(self._config.model_folders, source, job.role)
         card = card_of(made) if made else None
         if card is None or job.plan is None:
             return False

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ __all__ = [
 
 CARD_SUFFIX = ".json"
 FORMAT = 1
+PIECES, PIECE_BYTES = (0.0, 0.25, 0.5, 0.75, 1.0), 1 << 16
 
 
 def version_path(folder: Path, source: Path, role: Role = "target") -> Path:
@@ -30,13 +32,14 @@ def version_path(folder: Path, source: Path, role: Role = "target") -> Path:
     return folder / f"{source.stem}.{'lobi' if role == 'target' else 'draft'}.gguf"
 
 
-def ready_version(folder: Path, source: Path, role: Role = "target") -> Path | None:
-    """Return the version of just this model file if it is whole; None otherwise."""
-    path = version_path(folder, source, role)
-    card = card_of(path)
-    if card is None or card.get("source_stamp") != stamp(source) or card.get("stamp") != stamp(path):
-        return None
-    return path
+def ready_version(folders: Sequence[Path], source: Path, role: Role = "target") -> Path | None:
+    """Return the version of just this model file if it is whole, from the first folder that has one; else None."""
+    for folder in folders:
+        path = version_path(folder, source, role)
+        card = card_of(path)
+        if card is not None and card.get("source_stamp") == stamp(source) and card.get("stamp") == stamp(path):
+            return path
+    return None
 
 
 def card_of(path: Path) -> Mapping[str, Any] | None:
@@ -75,13 +78,18 @@ def forget_version(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def stamp(path: Path) -> list[int]:
-    """Return size in bytes and time of the last change in ns: while they stay, a file is taken to be the same."""
+def stamp(path: Path) -> list[int | str]:
+    """Return what a file is known by, also when it was copied: its size in bytes, and a hash of pieces of it."""
     try:
-        found = path.stat()
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            digest = hashlib.blake2b(digest_size=16)
+            for share in PIECES:
+                file.seek(int(share * max(0, size - PIECE_BYTES)))
+                digest.update(file.read(PIECE_BYTES))
     except OSError:
         return []
-    return [found.st_size, found.st_mtime_ns]
+    return [size, digest.hexdigest()]
 
 
 def plans_for(folder: Path, name: str) -> dict[Role, Path]:

@@ -54,7 +54,7 @@ def test_missing_versions_are_made_once(config: EngineConfig) -> None:
     shares = [event.share for event in events if isinstance(event, Step)]
     assert shares == sorted(shares)
     assert config.model_path() == version_path(config.data.models, source)
-    assert ready_version(config.data.models, source, "draft") is not None
+    assert ready_version([config.data.models], source, "draft") is not None
     assert not optimiser.lacks()
     assert list(optimiser.missing()) == []
 
@@ -168,7 +168,7 @@ def test_version_that_can_t_be_loaded_leaves_the_old_model_in_use(
             list(engine.optimise())
 
         assert engine.model.name == before
-        assert ready_version(data.models, bundled_model()) is None
+        assert ready_version([data.models], bundled_model()) is None
         assert ask(engine, "Tell me about rivers.").answer
     finally:
         engine.close()

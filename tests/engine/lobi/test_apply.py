@@ -73,7 +73,7 @@ def test_version_has_the_adapter_the_types_and_a_card(bench: Bench) -> None:
 
     header, types = read_header(made.path), types_of(made.path)
     assert made.path == bench.request.target
-    assert ready_version(made.path.parent, bench.source) == made.path
+    assert ready_version([made.path.parent], bench.source) == made.path
     assert (types["output.weight"], types["blk.0.attn_q.weight"], types["output_norm.weight"]) == (8, 2, 0)
     assert (header.metadata[KV_TYPE_KEY], header.metadata[BRIEF_KEY], header.metadata[LOBI_KEY]) == (
         "q8_0",
@@ -116,7 +116,7 @@ def test_too_far_from_the_original_is_discarded_and_the_old_version_stays(bench:
         made_by(bench.request)
 
     assert made.path.read_bytes() == before
-    assert ready_version(made.path.parent, bench.source) == made.path
+    assert ready_version([made.path.parent], bench.source) == made.path
 
 
 def test_without_a_plan_the_types_are_chosen_here(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -33,37 +33,45 @@ def version(tmp_path: Path, source: Path) -> Path:
 def test_version_is_found_with_its_card(source: Path, version: Path) -> None:
     card = card_of(version)
 
-    assert ready_version(version.parent, source) == version
-    assert ready_version(version.parent, source, "draft") is None
+    assert ready_version([version.parent], source) == version
+    assert ready_version([version.parent], source, "draft") is None
     assert card is not None
     assert (card["source"], card["kl"], card["after"]["decode_tps"]) == (source.name, 0.1, 3.0)
+
+
+def test_copied_version_is_still_one(tmp_path: Path, source: Path, version: Path) -> None:
+    shipped = tmp_path / "shipped"
+    shutil.copytree(version.parent, shipped, copy_function=shutil.copyfile)
+    source.touch()
+
+    assert ready_version([tmp_path / "none", shipped], source) == shipped / version.name
 
 
 def test_another_file_in_the_model_s_place_has_no_version(source: Path, version: Path) -> None:
     source.write_bytes(b"another")
 
-    assert ready_version(version.parent, source) is None
+    assert ready_version([version.parent], source) is None
 
 
-@pytest.mark.parametrize("damage", ["cut", "touched", "no card", "broken card", "other card"])
+@pytest.mark.parametrize("damage", ["cut", "changed", "no card", "broken card", "other card"])
 def test_damaged_version_is_none(source: Path, version: Path, damage: str) -> None:
     card = version.with_suffix(".gguf.json")
     if damage == "cut":
         version.write_bytes(b"ver")
-    elif damage == "touched":
-        os.utime(version, ns=(1, 1))
+    elif damage == "changed":
+        version.write_bytes(b"versiom")
     elif damage == "no card":
         card.unlink()
     else:
         card.write_text("{" if damage == "broken card" else '{"format": 99}', "utf-8")
 
-    assert ready_version(version.parent, source) is None
+    assert ready_version([version.parent], source) is None
 
 
 def test_version_without_its_source_is_none(source: Path, version: Path) -> None:
     source.unlink()
 
-    assert ready_version(version.parent, source) is None
+    assert ready_version([version.parent], source) is None
 
 
 def test_plans_are_found_by_the_model_s_name(tmp_path: Path) -> None:
