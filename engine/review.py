@@ -18,7 +18,7 @@ from engine.retrieval.claims import Token, Vocabulary
 from engine.retrieval.numbers import Quantity, Source
 from engine.retrieval.sentences import Span, split_sentences
 from engine.retrieval.vocabulary import UNITS
-from engine.retrieval.words import Word, mask_markers, read_words
+from engine.retrieval.words import Word, is_negated, mask_markers, read_words
 
 __all__ = ["Review", "review"]
 
@@ -208,7 +208,7 @@ class _Evidence:
         self._topics = [Topic.of(passage) for passage in passages]
         self._asked = read_words(question)
         self._asked_keys = frozenset(token.key for token in claims.read_tokens(question))
-        self._is_polar = _POLAR.match(question) is not None
+        self._is_polar, self._denies = _POLAR.match(question) is not None, is_negated(question)
         self._vocabulary = Vocabulary.of(passages)
         self.sources = [self._source(window) for window in self._windows if window.sentences == 1]
 
@@ -239,7 +239,7 @@ class _Evidence:
         """Judge a sentence that says one thing."""
         masked = mask_markers(sentence)
         span = Span(0, len(sentence))
-        claim = citations.weigh(masked, span, self._asked, self._rarity)
+        claim = citations.weigh(masked, span, self._asked, self._rarity, self._denies)
         # Who says the question again answers it only if it wants a yes or no.
         repeats = claim is None
         claim = claim or citations.weigh(masked, span, (), self._rarity)

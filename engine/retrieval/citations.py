@@ -22,6 +22,7 @@ __all__ = [
     "numbered", "rarity_of", "split_sentences", "weigh", "windows_of",
 ]  # fmt: skip
 
+Rarity = Callable[[str], float]
 PageOf = Callable[[str, int], "int | None"]
 """Returns the 1-based page of an offset, in characters, in the text of a document (path)."""
 
@@ -202,8 +203,8 @@ def rarity_of(windows: Sequence[Window]) -> Callable[[str], float]:
 # ---------------------------------------------------------------- the answer
 
 
-def weigh(text: str, span: Span, asked: Sequence[Word], rarity: Callable[[str], float]) -> Claim | None:
-    """Weigh an answer sentence; None if it claims nothing that a passage could support."""
+def weigh(text: str, span: Span, asked: Sequence[Word], rarity: Rarity, denies: bool = False) -> Claim | None:
+    """Weigh an answer sentence; None if it claims nothing. Words without a full stop deny what the question denies."""
     sentence = text[span.start : span.end]
     bare = sentence.rstrip("\"'”’»)*_ ")
     if span.kind != "sentence" or bare.endswith(("?", "？", ":", "：")) or REFUSAL.search(sentence):
@@ -218,7 +219,7 @@ def weigh(text: str, span: Span, asked: Sequence[Word], rarity: Callable[[str], 
             fresh[word] = weight
     if not any(word.weight > 0.2 for word in fresh):
         return None
-    return Claim(span, fresh, echoed, is_negated(sentence))
+    return Claim(span, fresh, echoed, is_negated(sentence) or (denies and not bare.endswith((".", "!", "。"))))
 
 
 def _is_echo(word: Word, other: Word) -> bool:
