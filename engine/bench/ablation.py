@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Literal
 
-from engine.bench.lobi import lobi_model, peak_mb, sixteen_bits
+from engine.bench.lobi import peak_mb, sixteen_bits
 from engine.bench.tasks import (
     CHOICE_SHOTS,
     MATH_SHOTS,
@@ -34,6 +34,7 @@ from engine.bench.tasks import (
     up_to_end,
     without,
 )
+from engine.bench.versions import versions_of
 from engine.catalog import paired_draft
 from engine.config import DataPaths, EngineConfig
 from engine.errors import HolaError
@@ -133,11 +134,11 @@ def run(
     all_problems, all_choices = read_problems(gsm8k), read_choices(arc)
     problems = _sets(all_problems, read_problems(gsm8k_train) if gsm8k_train else None, limit, gsm8k.name)
     choices = _sets(all_choices, read_choices(arc_train) if arc_train else None, limit, arc.name)
-    model = config.model_path()
-    version = lobi or lobi_model(config)
-    rows = [row for row in ROWS if version is not None or row.file != "Lo-Bi"]
+    model = config.chosen_model()
     with tempfile.TemporaryDirectory(prefix="hola-bench-", ignore_cleanup_errors=True) as name, ExitStack() as opened:
         folder = Path(name)
+        version = lobi or versions_of(config, folder, tell).get("target")
+        rows = [row for row in ROWS if version is not None or row.file != "Lo-Bi"]
         tell("making the 16-bit file")
         files = {"16 bit": sixteen_bits(model, folder / "16 bit.gguf"), "shipped": model, "Lo-Bi": version}
         models = {}

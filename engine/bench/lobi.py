@@ -15,20 +15,17 @@ from statistics import median
 from typing import Any
 
 from engine.bench.plain_text import TEXT
+from engine.bench.versions import versions_of
 from engine.config import EngineConfig
-from engine.errors import HolaError, ModelFileError
+from engine.errors import HolaError
 from engine.llm.client import LanguageModel
-from engine.llm.gguf_header import read_header
-from engine.llm.pairing import DRAFT_OF_KEY
 from engine.llm.protocol import Generated, LoadModel
 from engine.llm.quantizing import preset
 from engine.lobi.evaluate import Reference, divergence, opened, windows_of
 from engine.messages import ChatMessage, Sampling
 
-__all__ = ["LOBI_KEY", "VARIANTS", "draft_model", "lobi_model", "peak_mb", "run", "sixteen_bits"]
+__all__ = ["VARIANTS", "peak_mb", "run", "sixteen_bits"]
 
-LOBI_KEY = "hola.lobi"
-"""Metadata key (string) of a version made by Lo-Bi: the original's `general.name`."""
 SIXTEEN_BITS = "BF16"
 """Weights have 8 bits of mantissa: a quantized file loses nothing that matters. F16 would be a straw man: many CPUs
 compute it at a sixth of the speed (measured: 128 against 783 tokens/s of prefill)."""
@@ -63,7 +60,7 @@ def run(
     limit: int | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Compare the versions of the chosen model; `lobi` and `draft` are files, else those of the models folder.
+    """Compare the versions of the chosen model; `lobi` and `draft` are files, else those of the models folder, or made.
 
     `text` is a held-out text (UTF-8; else one that comes with the bench), `limit` the windows of 256 tokens of it that
     are read at most. Raises HolaError for a text or a model that can't be used.
@@ -76,9 +73,10 @@ def run(
     words = _read(text)
     if limit is not None and limit < 1:
         raise HolaError("Nothing is read with a limit of 0: give --limit 1 or more.")
-    model = config.model_path()
-    given = {"lobi": lobi or lobi_model(config), "draft": draft or draft_model(config)}
+    model = config.chosen_model()
     with tempfile.TemporaryDirectory(prefix="hola-bench-", ignore_cleanup_errors=True) as name:
+        made = {} if lobi and draft else versions_of(config, Path(name), tell)
+        given = {"lobi": lobi or made.get("target"), "draft": draft or made.get("draft")}
         files = _files(model, given, Path(name), tell)
         quality, skipped, windows = _quality(files, words, limit, config.settings.threads, tell)
         files = {name: path for name, path in files.items() if name not in skipped}
@@ -97,29 +95,6 @@ def run(
 
 
 # ---------------------------------------------------------------- the files
-
-
-def lobi_model(config: EngineConfig) -> Path | None:
-    """Return the Lo-Bi version of the chosen model; None if there is none in the models folder."""
-    return _naming(config, LOBI_KEY)
-
-
-def draft_model(config: EngineConfig) -> Path | None:
-    """Return the draft that Lo-Bi made of the chosen model; None if there is none in the models folder."""
-    return _naming(config, DRAFT_OF_KEY)
-
-
-def _naming(config: EngineConfig, key: str) -> Path | None:
-    """Return the first file of the models folder whose metadata name the chosen model under a key."""
-    name = read_header(config.model_path()).text("general.name")
-    for path in sorted(config.data.models.glob("*.gguf")):
-        try:
-            if name and read_header(path).text(key) == name:
-                return path
-        except ModelFileError:
-            # A broken file in the folder is nobody's version.
-            continue
-    return None
 
 
 def sixteen_bits(source: Path, target: Path) -> Path:

@@ -15,7 +15,6 @@ from engine.bench import lobi
 from engine.bench.plain_text import TEXT
 from engine.config import EngineConfig
 from engine.errors import HolaError, ModelFileError
-from engine.llm.pairing import DRAFT_OF_KEY
 from tests.gguf_builder import write_llama
 
 
@@ -60,20 +59,6 @@ def test_versions_are_measured_in_order_and_what_is_missing_is_told(
 def test_the_bench_names_every_mixture() -> None:
     shipped = ("reference_16bit", "shipped", "lobi", "draft")
     assert (*shipped, "q8_0", "q5_k_m", "q4_k_m", "q4_0", "q3_k_m") == lobi.VARIANTS
-
-
-def test_versions_are_found_by_what_they_say_of_themselves(
-    config: EngineConfig, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = config.data.models
-    (folder / "broken.gguf").write_bytes(b"GGUF")
-    write_llama(folder / "other.gguf", draft_of="Another")
-    assert lobi.draft_model(config) is None
-    mine = write_llama(folder / "tiny draft.gguf", draft_of="Tiny")
-    assert lobi.draft_model(config) == mine
-    assert lobi.lobi_model(config) is None
-    monkeypatch.setattr(lobi, "LOBI_KEY", DRAFT_OF_KEY)
-    assert lobi.lobi_model(config) == mine
 
 
 def test_a_model_with_other_tokens_is_no_version(
