@@ -28,7 +28,7 @@ class Settings(BaseModel):
     model: str = Field("", title="Model", description="Path of a GGUF file; empty takes the bundled model.")
     optimize: bool = Field(
         True,
-        title="Optimise for this computer",
+        title="Use the optimised version",
         description="Use the version of the model that Hola made for this computer, and make one of the bundled model.",
     )
     context_tokens: int = Field(

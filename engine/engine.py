@@ -12,7 +12,7 @@ from engine.answering import ModelAnswer, Parts
 from engine.catalog import paired_draft
 from engine.config import EngineConfig
 from engine.dialogue import Dialogues
-from engine.errors import HolaError, LobiError
+from engine.errors import HolaError, LobiError, ModelError, ProcessError
 from engine.history import History
 from engine.library.client import Library
 from engine.llm.client import LanguageModel
@@ -51,7 +51,7 @@ class Engine:
         self._busy = threading.Lock()
         self._running: ModelAnswer | None = None
         self._stop_asked = False
-        self._started = False
+        self._started = self._closed = False
 
     @property
     def model(self) -> ModelState:
@@ -116,6 +116,7 @@ class Engine:
 
     def close(self) -> None:
         """End the running answer, the index job and all processes."""
+        self._closed = True
         self.stop()
         self.optimiser.stop()
         # The thread that answers stores what was said: give it the time to.
@@ -133,9 +134,8 @@ class Engine:
         Without a source only those of the chosen model that are wanted and missing are made. May run in another
         thread than `ask`. Raises what `Optimiser.optimise` raises; the model in use then stays in use.
         """
-        chosen = self.config.chosen_model()
         yield from self.optimiser.missing() if source is None else self.optimiser.optimise(source, wish)
-        if source is None or source == chosen:
+        if self.config.settings.optimize and source in (None, self.config.chosen_model()):
             self._take_up()
 
     def _new_model(self) -> LanguageModel:
@@ -157,11 +157,13 @@ class Engine:
         upcoming = self._new_model()
         upcoming.start()
         try:
-            while not upcoming.wait(LOADING_POLL_S):
+            while not upcoming.wait(LOADING_POLL_S) and not self._closed:
                 continue
             with self._busy:
+                if self._closed:
+                    raise LobiError("Hola was closed before the version was ready.")
                 before, self._model = self._model, upcoming
-        except HolaError as exc:
+        except (ModelError, ProcessError) as exc:
             upcoming.close()
             forget_version(upcoming.how.path)
             raise LobiError(f"The optimised model can't be used, so the original stays in use: {exc.sentence}") from exc

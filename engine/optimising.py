@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,10 +10,9 @@ from pathlib import Path
 from engine.config import EngineConfig
 from engine.errors import LobiError, ModelFileError
 from engine.llm.gguf_header import read_header
-from engine.lobi.adapter import plan_hash
 from engine.lobi.messages import Made, Role, Step, Wish
-from engine.lobi.versions import card_of, plans_for, ready_version, version_path
-from engine.lobi.workshop import Workshop
+from engine.lobi.versions import card_of, plan_hash, plans_for, ready_version, version_path
+from engine.lobi.workshop import STOPPED, Workshop
 
 __all__ = ["Optimiser"]
 
@@ -31,11 +31,13 @@ class Optimiser:
     def __init__(self, config: EngineConfig) -> None:
         self._config = config
         self._workshop = Workshop(config.data.cache, config.data.logs / "lobi.log")
+        self._is_running = False
+        self._stopped = threading.Event()
 
     @property
     def is_busy(self) -> bool:
-        """Whether a version is being made."""
-        return self._workshop.is_busy
+        """Whether versions are being made."""
+        return self._is_running
 
     def lacks(self) -> bool:
         """Tell whether versions of the chosen model are wanted: there are plans for it, and their results are not."""
@@ -67,7 +69,9 @@ class Optimiser:
 
     def stop(self) -> None:
         """End what is being made; safe from any thread."""
-        self._workshop.stop()
+        if self._is_running:
+            self._stopped.set()
+            self._workshop.stop()
 
     def _jobs(self, source: Path) -> list[_Job]:
         plans = plans_for(self._config.assets / "lobi", read_header(source).text("general.name"))
@@ -83,19 +87,27 @@ class Optimiser:
         return card.get("plan_sha256") in ("", plan_hash(job.plan))
 
     def _make(self, source: Path, jobs: list[_Job], wish: Wish | None) -> Iterator[Step | Made]:
-        folder = self._config.data.models
-        for number, job in enumerate(jobs):
-            events = self._workshop.make(
-                source,
-                version_path(folder, source, job.role),
-                self._config.assets / "lobi" / CALIBRATION,
-                plan=job.plan,
-                wish=wish if job.role == "target" else None,
-                threads=self._config.settings.threads,
-                cache=self._config.data.cache,
-            )
-            for event in events:
-                if isinstance(event, Step):
-                    yield replace(event, share=(number + event.share) / len(jobs))
-                else:
-                    yield event
+        self._is_running = True
+        try:
+            for number, job in enumerate(jobs):
+                if self._stopped.is_set():
+                    raise LobiError(STOPPED)
+                for event in self._events(source, job, wish):
+                    if isinstance(event, Step):
+                        yield replace(event, share=(number + event.share) / len(jobs))
+                    else:
+                        yield event
+        finally:
+            self._is_running = False
+            self._stopped.clear()
+
+    def _events(self, source: Path, job: _Job, wish: Wish | None) -> Iterator[Step | Made]:
+        return self._workshop.make(
+            source,
+            version_path(self._config.data.models, source, job.role),
+            self._config.assets / "lobi" / CALIBRATION,
+            plan=job.plan,
+            wish=wish if job.role == "target" else None,
+            threads=self._config.settings.threads,
+            cache=self._config.data.cache,
+        )

@@ -21,7 +21,7 @@ from safetensors.numpy import load_file, save_file
 
 from engine.errors import LobiError
 
-__all__ = ["Adapter", "Pair", "Plan", "plan_hash", "read_adapter", "read_plan", "write_plan"]
+__all__ = ["Adapter", "Pair", "Plan", "read_adapter", "read_plan", "write_plan"]
 
 FORMAT = 1
 ADAPTER_SUFFIX = ".safetensors"
@@ -105,11 +105,6 @@ def read_plan(file: Path) -> Plan:
     if problem:
         raise LobiError(f"The plan {file.name} is broken ({problem}): get it again, or make it anew.")
     return plan
-
-
-def plan_hash(file: Path) -> str:
-    """Return what tells a plan with its adapter from others: the SHA-256 of the plan, which names its adapter's."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def read_adapter(plan_file: Path) -> Adapter | None:

@@ -19,14 +19,14 @@ from engine.llm.gguf_header import GgufHeader, read_header, read_vocabulary
 from engine.llm.pairing import DRAFT_OF_KEY
 from engine.llm.preflight import BRIEF_KEY, KV_TYPE_KEY
 from engine.llm.quantizing import quantize
-from engine.lobi.adapter import Adapter, Plan, plan_hash, read_adapter, read_plan
+from engine.lobi.adapter import Adapter, Plan, read_adapter, read_plan
 from engine.lobi.allocate import Allocation
 from engine.lobi.allocating import allocate
 from engine.lobi.compare import Comparison, compare
 from engine.lobi.messages import Made, MakeVersion, Step, Wish
 from engine.lobi.rewrite import rewrite
 from engine.lobi.source import fingerprint
-from engine.lobi.versions import CARD_SUFFIX, write_card
+from engine.lobi.versions import CARD_SUFFIX, plan_hash, write_card
 from engine.scaling.probe import free_memory_mb
 
 __all__ = ["LOBI_KEY", "make"]

@@ -92,6 +92,11 @@ def stamp(path: Path) -> list[int | str]:
     return [size, digest.hexdigest()]
 
 
+def plan_hash(file: Path) -> str:
+    """Return what tells a plan with its adapter from others: the SHA-256 of the plan, which names its adapter's."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
 def plans_for(folder: Path, name: str) -> dict[Role, Path]:
     """Return the plans in a folder that were made for the model of this name (`general.name`), by role."""
     found: dict[Role, Path] = {}

@@ -16,12 +16,13 @@ from engine.lobi.messages import Made, MakeVersion, Step, Wish
 from engine.process import ChildProcess
 from engine.service import Service
 
-__all__ = ["Workshop"]
+__all__ = ["STOPPED", "Workshop"]
 
 logger = logging.getLogger(__name__)
 
 NICENESS = 10
 WATCH_S = 0.25
+STOPPED = "Optimising was stopped: the original stays in use."
 PREFIX = "lobi-"
 
 
@@ -62,7 +63,6 @@ class Workshop:
         """
         if not self._busy.acquire(blocking=False):
             raise LobiError("A model is being optimised already: wait until it is ready, or stop it.")
-        self._stopped.clear()
         child = ChildProcess("optimising process", _make_service, log_file=self._log_file, niceness=NICENESS)
         work: Path | None = None
         try:
@@ -75,7 +75,7 @@ class Workshop:
                 if event is not None:
                     yield event
                 if self._stopped.is_set():
-                    raise LobiError("Optimising was stopped: the original stays in use.")
+                    raise LobiError(STOPPED)
         except OSError as exc:
             raise LobiError(
                 f"The folder {self._work} can't be written ({exc.strerror}): make room, or check its permissions."
@@ -86,11 +86,13 @@ class Workshop:
             child.close()
             if work is not None:
                 shutil.rmtree(work, ignore_errors=True)
+            self._stopped.clear()
             self._busy.release()
 
     def stop(self) -> None:
-        """End what is being made; safe from any thread."""
-        self._stopped.set()
+        """End what is being made; safe from any thread, and also in the moment before its first event."""
+        if self.is_busy:
+            self._stopped.set()
 
     def _sweep(self) -> None:
         """Remove what a program that was killed has left; another one that runs keeps its own."""

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from engine.errors import LobiError
-from engine.lobi.adapter import Adapter, Plan, plan_hash, read_adapter, read_plan, write_plan
+from engine.lobi.adapter import Adapter, Plan, read_adapter, read_plan, write_plan
+from engine.lobi.versions import plan_hash
 
 PLAN = Plan(
     "Tiny",

@@ -16,11 +16,11 @@ from engine.llm.gguf_header import read_header
 from engine.llm.pairing import DRAFT_OF_KEY
 from engine.llm.preflight import BRIEF_KEY, KV_TYPE_KEY
 from engine.lobi import apply as module
-from engine.lobi.adapter import Adapter, Plan, plan_hash, write_plan
+from engine.lobi.adapter import Adapter, Plan, write_plan
 from engine.lobi.apply import LOBI_KEY, make
 from engine.lobi.messages import Made, MakeVersion, Step, Wish
 from engine.lobi.source import Source, fingerprint
-from engine.lobi.versions import card_of, ready_version
+from engine.lobi.versions import card_of, plan_hash, ready_version
 from tests.gguf_builder import write_llama
 
 TEXT = "The quick brown fox jumps over the lazy dog, and the dog sleeps on. " * 40
