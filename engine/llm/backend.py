@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import llama_cpp
@@ -23,7 +24,7 @@ from engine.messages import Sampling
 from engine.scaling.probe import physical_cores
 from engine.service import CancelToken
 
-__all__ = ["ABORTED", "BUILD", "CONTEXT_FULL", "DECODED", "Logits", "Model", "SamplerChain"]
+__all__ = ["ABORTED", "BUILD", "CONTEXT_FULL", "DECODED", "Logits", "Model", "SamplerChain", "quantize_file"]
 
 Logits = npt.NDArray[np.float32]
 
@@ -45,8 +46,8 @@ CANDIDATE = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)
 """llama_token_data."""
 MAIN, CHECKPOINT = 0, 1
 """Sequences of a context: the text, and what a recurrent model returns to when a draft is rejected."""
-WARNING, CONTINUED = 3, 5
-"""GGML_LOG_LEVEL_WARN, and GGML_LOG_LEVEL_CONT: the dots of a loading model."""
+WARNING, ERROR, CONTINUED = 3, 4, 5
+"""GGML_LOG_LEVEL_WARN, _ERROR, and _CONT: the dots of a loading model."""
 
 
 def _write_log(level: int, text: bytes, _data: object) -> None:
@@ -320,3 +321,48 @@ class SamplerChain:
     def close(self) -> None:
         """Free the chain."""
         llama_cpp.llama_sampler_free(self._shape)
+
+
+def quantize_file(
+    source: Path, target: Path, file_type: int, patterns: Sequence[tuple[str, int]], threads: int, buffer_bytes: int
+) -> str:
+    """Let llama.cpp quantize a file; return "" or what it said of its failure.
+
+    With patterns (regular expressions of tensor names, and ggml's types; the first match counts), the file type's own
+    rules are left aside.
+    """
+    params = llama_cpp.llama_model_quantize_default_params()
+    params.nthread, params.ftype, params.max_buf_size = threads, file_type, buffer_bytes
+    params.allow_requantize = True
+    if patterns:
+        params.pure = True
+        # The last one stays empty: it ends the list.
+        overrides = (llama_cpp.llama_model_tensor_override * (len(patterns) + 1))()
+        for entry, (pattern, type_id) in zip(overrides, patterns, strict=False):
+            entry.pattern, entry.type = pattern.encode(), type_id
+        params.tt_overrides = overrides
+    errors: list[str] = []
+    with _errors_to(errors):
+        llama_cpp.llama_backend_init()
+        code = llama_cpp.llama_model_quantize(os.fsencode(source), os.fsencode(target), ctypes.byref(params))
+    if code == 0:
+        return ""
+    return errors[-1].strip().rsplit(": ", 1)[-1] if errors else f"error {code}"
+
+
+@contextmanager
+def _errors_to(errors: list[str]) -> Iterator[None]:
+    """Collect llama.cpp's errors; its warnings name each tensor and are of no use."""
+
+    def write(level: int, text: bytes, _data: object) -> None:
+        if level == ERROR:
+            errors.append(text.decode("utf-8", "replace"))
+
+    before, data = llama_cpp.llama_log_callback(), ctypes.c_void_p()
+    llama_cpp.llama_log_get(ctypes.byref(before), ctypes.byref(data))
+    callback = llama_cpp.llama_log_callback(write)
+    llama_cpp.llama_log_set(callback, None)
+    try:
+        yield
+    finally:
+        llama_cpp.llama_log_set(before, data)

@@ -8,15 +8,12 @@ rules for the output layer and for single layers, and biases, norms and convolut
 
 from __future__ import annotations
 
-import ctypes
 import math
-import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from gguf.constants import GGML_QUANT_SIZES, GGMLQuantizationType
 
@@ -51,8 +48,6 @@ BUFFER_BYTES = 2**28
 """Rows in memory at once."""
 ROOM = 2**20
 """Bytes that stay free on the disk."""
-ERROR = 4
-"""GGML_LOG_LEVEL_ERROR."""
 KEPT = re.compile(
     # Part of llama.cpp's tensor_allows_quantization: what it never quantizes in the models that chat.
     r"_norm\.weight|ffn_gate_inp\.weight|ffn_gate_tid2eid\.weight|altup|laurel|per_layer_model_proj|ssm_conv1d"
@@ -209,47 +204,14 @@ def _replacing(target: Path) -> Iterator[Path]:
 def _run(source: Path, target: Path, file_type: int, threads: int, types: Mapping[str, int]) -> None:
     """Let llama.cpp quantize; raise LobiError with what it said last if it fails."""
     # The plan of a version is made in a process that has no need of llama.cpp.
-    import llama_cpp
+    from engine.llm.backend import quantize_file
 
-    params = llama_cpp.llama_model_quantize_default_params()
-    params.nthread = threads or physical_cores()
-    params.ftype = file_type
-    params.allow_requantize = True
-    params.max_buf_size = BUFFER_BYTES
-    if types:
-        params.pure = True
-        # The last one stays empty: it ends the list.
-        overrides = (llama_cpp.llama_model_tensor_override * (len(types) + 1))()
-        for entry, (name, type_id) in zip(overrides, types.items(), strict=False):
-            entry.pattern, entry.type = f"^{_escaped(name)}$".encode(), type_id
-        params.tt_overrides = overrides
-    errors: list[str] = []
-    with _logging_to(llama_cpp, errors.append):
-        llama_cpp.llama_backend_init()
-        code = llama_cpp.llama_model_quantize(os.fsencode(source), os.fsencode(target), ctypes.byref(params))
-    if code != 0:
-        reason = errors[-1].strip().rsplit(": ", 1)[-1] if errors else f"error {code}"
+    patterns = [(f"^{_escaped(name)}$", type_id) for name, type_id in types.items()]
+    reason = quantize_file(source, target, file_type, patterns, threads or physical_cores(), BUFFER_BYTES)
+    if reason:
         raise LobiError(f"llama.cpp can't quantize {source.name} ({reason}): choose another file of this model.")
 
 
 def _escaped(name: str) -> str:
     """Return a regular expression (ECMAScript's kind) for a tensor's name."""
     return re.sub(r"([^A-Za-z0-9_])", r"\\\1", name)
-
-
-@contextmanager
-def _logging_to(llama_cpp: Any, tell: Callable[[str], object]) -> Iterator[None]:
-    """Hand llama.cpp's errors to a function; its warnings name each tensor and are of no use."""
-
-    def write(level: int, text: bytes, _data: object) -> None:
-        if level == ERROR:
-            tell(text.decode("utf-8", "replace"))
-
-    before, data = llama_cpp.llama_log_callback(), ctypes.c_void_p()
-    llama_cpp.llama_log_get(ctypes.byref(before), ctypes.byref(data))
-    callback = llama_cpp.llama_log_callback(write)
-    llama_cpp.llama_log_set(callback, None)
-    try:
-        yield
-    finally:
-        llama_cpp.llama_log_set(before, data)

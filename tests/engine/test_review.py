@@ -338,23 +338,6 @@ def test_verdict_sums_up_the_sentences(answer: str, verdict: str) -> None:
     assert reviewed(answer, "How long is the warranty?").verdict == verdict
 
 
-FRAME = "The frame is covered for ten years. The warranty does not cover racing or lack of care. Pets are welcome."
-
-
-@pytest.mark.parametrize(
-    ("question", "answer", "verdict"),
-    [
-        ("How long is the frame covered?", "ten years", "supported"),
-        ("How long is the frame covered?", "twelve years", "unsupported"),
-        ("What is not covered by the warranty?", "racing or lack of care", "supported"),
-        ("What does the warranty cover?", "racing or lack of care", "unsupported"),
-        ("What does the warranty cover?", "It covers racing or lack of care.", "unsupported"),
-    ],
-)
-def test_answer_of_a_few_words_is_meant_as_it_was_asked(question: str, answer: str, verdict: str) -> None:
-    assert review(answer, (passage(FRAME),), question).verdict == verdict
-
-
 def test_yes_no_question_is_answered_by_its_own_words() -> None:
     assert reviewed("Yes, batteries are covered.", "Are batteries covered?").verdict == "supported"
     assert reviewed("Yes, pets are allowed.", "Are pets allowed?").verdict == "unsupported"
