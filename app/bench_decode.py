@@ -25,10 +25,10 @@ RATES = {
 
 
 def with_model(config: EngineConfig, model: Path | None) -> EngineConfig:
-    """Return the configuration with another model file; None leaves it as it is."""
+    """Return the configuration with just this model file, no version of it; None leaves it as it is."""
     if model is None:
         return config
-    return replace(config, settings=config.settings.model_copy(update={"model": str(model)}))
+    return replace(config, settings=config.settings.model_copy(update={"model": str(model), "optimize": False}))
 
 
 def decode(config: EngineConfig) -> dict[str, Any]:

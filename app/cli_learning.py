@@ -43,6 +43,9 @@ def adapt(
         int | None,
         typer.Option("--draft-layers", min=1, help="Cut a draft of so many layers from what was taught here before."),
     ] = None,
+    draft_channels: Annotated[
+        float, typer.Option("--draft-channels", min=0.05, max=1.0, help="Share of the FFN channels that a draft keeps.")
+    ] = 1.0,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Steps of training.")] = None,
     rank: Annotated[int | None, typer.Option("--rank", min=1, max=512, help="Rank of the adapter.")] = None,
     seconds: Annotated[float, typer.Option("--seconds", min=1.0, help="Time for the training.")] = math.inf,
@@ -80,7 +83,7 @@ def adapt(
         if draft_layers is None:
             plan = learn_target(learning, examples, recipe)
         else:
-            plan = learn_draft(learning, examples, draft_layers, recipe)
+            plan = learn_draft(learning, examples, draft_layers, recipe, draft_channels)
         console.say(f"The plan is {plan}: apply it with hola lobi apply.")
 
 

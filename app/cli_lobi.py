@@ -96,7 +96,7 @@ def evaluate(
             # One run for each, as the results go by file name and two models may share one.
             for path, own_draft in (*asked, (find_model(config, model), drafting)):
                 status.update(f"{console.printable(path.stem)} answers…")
-                found = grounded.run([path], files, limit=limit, draft=own_draft)
+                found = grounded.run([path], files, limit=limit, draft=own_draft, threads=config.settings.threads)
                 questions = found["questions"]
                 scores.append({"path": str(path), **found[path.name]})
         if as_json:

@@ -98,7 +98,7 @@ def _model_files(config: EngineConfig) -> tuple[Path, ...]:
             ) from exc
     found.sort(key=lambda path: (path.name.casefold(), path.name))
     once: dict[str, Path] = {}
-    for path in (_bundled(), *found, _current(config)):
+    for path in (_bundled(), *found, _chosen(config), _current(config)):
         if path is not None:
             once.setdefault(_identity(path), path)
     return tuple(once.values())
@@ -114,6 +114,13 @@ def _bundled() -> Path | None:
 def _current(config: EngineConfig) -> Path | None:
     try:
         return config.model_path()
+    except ModelFileError:
+        return None
+
+
+def _chosen(config: EngineConfig) -> Path | None:
+    try:
+        return config.chosen_model()
     except ModelFileError:
         return None
 

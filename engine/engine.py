@@ -12,7 +12,7 @@ from engine.answering import ModelAnswer, Parts
 from engine.catalog import paired_draft
 from engine.config import EngineConfig
 from engine.dialogue import Dialogues
-from engine.errors import HolaError, LobiError, ModelError, ProcessError
+from engine.errors import HolaError, LobiError, ModelError, ModelFileError, ProcessCrashed, ProcessError
 from engine.history import History
 from engine.library.client import Library
 from engine.llm.client import LanguageModel
@@ -134,8 +134,18 @@ class Engine:
         Without a source only those of the chosen model that are wanted and missing are made. May run in another
         thread than `ask`. Raises what `Optimiser.optimise` raises; the model in use then stays in use.
         """
-        yield from self.optimiser.missing() if source is None else self.optimiser.optimise(source, wish)
-        if self.config.settings.optimize and source in (None, self.config.chosen_model()):
+        is_chosen = self.config.settings.optimize and source in (None, self.config.chosen_model())
+        is_made = False
+        try:
+            for event in self.optimiser.missing() if source is None else self.optimiser.optimise(source, wish):
+                is_made = is_made or isinstance(event, Made)
+                yield event
+        except HolaError:
+            # A draft that failed costs the version nothing.
+            if is_made and is_chosen:
+                self._take_up()
+            raise
+        if is_made and is_chosen:
             self._take_up()
 
     def _new_model(self) -> LanguageModel:
@@ -152,7 +162,7 @@ class Engine:
     def _take_up(self) -> None:
         """Load the version that is ready now beside the model in use, and switch to it between two answers.
 
-        Raises LobiError if it can't be loaded: the version is then forgotten, and the model in use stays.
+        Raises LobiError if it can't be loaded, and the model in use stays; a version that is broken is forgotten.
         """
         upcoming = self._new_model()
         upcoming.start()
@@ -165,7 +175,9 @@ class Engine:
                 before, self._model = self._model, upcoming
         except (ModelError, ProcessError) as exc:
             upcoming.close()
-            forget_version(upcoming.how.path)
+            # Too little memory for two models at once says nothing against the version.
+            if isinstance(exc, ModelFileError | ProcessCrashed):
+                forget_version(self.config.data.models, upcoming.how.path)
             raise LobiError(f"The optimised model can't be used, so the original stays in use: {exc.sentence}") from exc
         except BaseException:
             upcoming.close()

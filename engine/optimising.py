@@ -10,9 +10,10 @@ from pathlib import Path
 from engine.config import EngineConfig
 from engine.errors import LobiError, ModelFileError
 from engine.llm.gguf_header import read_header
-from engine.lobi.messages import Made, Role, Step, Wish
+from engine.lobi.fingerprint import LOBI_KEY
+from engine.lobi.messages import STOPPED, Made, Role, Step, Wish
 from engine.lobi.versions import card_of, plan_hash, plans_for, ready_version, version_path
-from engine.lobi.workshop import STOPPED, Workshop
+from engine.lobi.workshop import Workshop
 
 __all__ = ["Optimiser"]
 
@@ -46,7 +47,7 @@ class Optimiser:
         try:
             source = self._config.chosen_model()
             return any(not self._is_ready(source, job) for job in self._jobs(source))
-        except ModelFileError:
+        except (ModelFileError, LobiError):
             return False
 
     def missing(self) -> Iterator[Step | Made]:
@@ -62,7 +63,7 @@ class Optimiser:
         Yields Step with the share of the whole, and Made for each version. Raises LobiError,
         ModelError or ProcessError with one sentence; then, and when it is closed, the models are what they were.
         """
-        if card_of(source) is not None:
+        if read_header(source).text(LOBI_KEY):
             raise LobiError(f"{source.stem} is an optimised version already: optimise the model it was made of.")
         jobs = self._jobs(source)
         yield from self._make(source, jobs or [_Job("target", None)], wish)
@@ -74,7 +75,7 @@ class Optimiser:
             self._workshop.stop()
 
     def _jobs(self, source: Path) -> list[_Job]:
-        plans = plans_for(self._config.assets / "lobi", read_header(source).text("general.name"))
+        plans = plans_for(self._config.assets / "lobi", source)
         roles: tuple[Role, ...] = ("target", "draft") if self._config.settings.speculation else ("target",)
         return [_Job(role, plans[role]) for role in roles if role in plans]
 
@@ -84,9 +85,12 @@ class Optimiser:
         card = card_of(made) if made else None
         if card is None or job.plan is None:
             return False
-        return card.get("plan_sha256") in ("", plan_hash(job.plan))
+        # What the user has wished for stays until the user wishes for something else.
+        return card.get("wish") is not None or card.get("plan_sha256") == plan_hash(job.plan)
 
     def _make(self, source: Path, jobs: list[_Job], wish: Wish | None) -> Iterator[Step | Made]:
+        if self._is_running:
+            raise LobiError("A model is being optimised already: wait until it is ready, or stop it.")
         self._is_running = True
         try:
             for number, job in enumerate(jobs):

@@ -42,7 +42,14 @@ def held_out(files: Sequence[Path], limit: int | None = None) -> list[Grounded]:
     return sorted(found, key=lambda one: held_out_share(one.question))[:limit]
 
 
-def run(models: Sequence[Path], files: Sequence[Path], *, limit: int | None = None, draft: Path | None = None) -> Any:
+def run(
+    models: Sequence[Path],
+    files: Sequence[Path],
+    *,
+    limit: int | None = None,
+    draft: Path | None = None,
+    threads: int = 0,
+) -> Any:
     """Answer held-out questions greedily, each model in Hola's own prompt, question by question in turn.
 
     Returns:
@@ -53,7 +60,7 @@ def run(models: Sequence[Path], files: Sequence[Path], *, limit: int | None = No
     found: dict[str, Any] = {"questions": len(asked)}
     for number, path in enumerate(models):
         own = draft if number == len(models) - 1 else None
-        with closing(LanguageModel(LoadModel(path, CONTEXT, 0), None, partial(_the, own))) as model:
+        with closing(LanguageModel(LoadModel(path, CONTEXT, threads), None, partial(_the, own))) as model:
             model.start()
             while not model.wait(1.0):
                 continue

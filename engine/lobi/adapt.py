@@ -7,7 +7,9 @@ W x + s BA x gives Q(W + s BA) x, and its gradients of A and B are those of the 
 
 from __future__ import annotations
 
+import hashlib
 import math
+import pickle
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -116,7 +118,7 @@ def adapt(
     rounding = _Rounding(layers) if recipe.rounding else None
     learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(learned, lr=recipe.rate, betas=(0.9, 0.99), weight_decay=0.0)
-    state = _Checkpoint(checkpoint, recipe, model, optimizer)
+    state = _Checkpoint(checkpoint, _identity(loaded, examples, recipe), model, optimizer)
     first, before = state.load()
     step = first
     begun, saved = time.monotonic(), time.monotonic()
@@ -144,8 +146,8 @@ def adapt(
     state.save(step, before + time.monotonic() - begun)
     pairs = {
         name.removeprefix("base_model.model."): (
-            layer.lora_A["default"].weight.detach().float(),
-            layer.lora_B["default"].weight.detach().float(),
+            layer.lora_A["default"].weight.detach().float().cpu(),
+            layer.lora_B["default"].weight.detach().float().cpu(),
         )
         for name, layer in layers.items()
     }
@@ -158,9 +160,10 @@ def answer_states(model: torch.nn.Module, ids: torch.Tensor, mask: torch.Tensor,
     Only these rows go through the output layer, which is the widest of a small model by far.
     """
     causal = model.get_base_model() if hasattr(model, "get_base_model") else model
+    scale = getattr(causal.config, "lm_head_multiplier", 1.0)
     hidden = causal.model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
     before = hidden[:, :-1][chosen[:, 1:]]
-    logits: torch.Tensor = causal.lm_head(before).float()
+    logits: torch.Tensor = causal.lm_head(before).float() * scale
     return logits
 
 
@@ -238,6 +241,17 @@ def _draw(pools: Mapping[str, _Pool], recipe: Recipe, step: int) -> list[Tokens]
     return [pools[kind].draw(chance) for kind in drawn]
 
 
+def _identity(loaded: Loaded, examples: Sequence[Example], recipe: Recipe) -> str:
+    """Return what tells a training from others: its recipe, its examples, and a sample of the model's weights."""
+    digest = hashlib.sha256(repr(asdict(recipe)).encode())
+    for one in examples:
+        digest.update(repr(one).encode("utf-8", "surrogatepass"))
+    for name, parameter in loaded.model.named_parameters():
+        digest.update(f"{name} {tuple(parameter.shape)}".encode())
+        digest.update(parameter.detach().flatten()[:64].float().cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
 def _rate(share: float) -> float:
     """Return the share of the learning rate at a share of the training: a rise, then half a cosine."""
     if share < WARM_UP:
@@ -263,8 +277,8 @@ class _Rounding:
 class _Checkpoint:
     """A training's state in a file, replaced in one step."""
 
-    def __init__(self, file: Path | None, recipe: Recipe, model: torch.nn.Module, optimizer: Any) -> None:
-        self._file, self._recipe, self._model, self._optimizer = file, asdict(recipe), model, optimizer
+    def __init__(self, file: Path | None, identity: str, model: torch.nn.Module, optimizer: Any) -> None:
+        self._file, self._identity, self._model, self._optimizer = file, identity, model, optimizer
 
     def _learned(self) -> dict[str, torch.Tensor]:
         return {name: each.detach() for name, each in self._model.named_parameters() if each.requires_grad}
@@ -273,8 +287,11 @@ class _Checkpoint:
         """Take up the state; return the steps made and the seconds they took."""
         if self._file is None or not self._file.is_file():
             return 0, 0.0
-        found = torch.load(self._file, weights_only=True)
-        if found["recipe"] != self._recipe:
+        try:
+            found = torch.load(self._file, weights_only=True, map_location="cpu")
+        except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as exc:
+            raise HolaError(f"{self._file} can't be read ({exc}): delete it, and the training begins anew.") from exc
+        if found.get("identity") != self._identity:
             raise HolaError(f"{self._file} is the state of another training: delete it, or give another folder.")
         with torch.no_grad():
             for name, parameter in self._learned().items():
@@ -287,6 +304,6 @@ class _Checkpoint:
         if self._file is None:
             return
         new = self._file.with_suffix(".new")
-        state = {"recipe": self._recipe, "step": step, "seconds": seconds, "learned": self._learned()}
+        state = {"identity": self._identity, "step": step, "seconds": seconds, "learned": self._learned()}
         torch.save({**state, "optimizer": self._optimizer.state_dict()}, new)
         new.replace(self._file)

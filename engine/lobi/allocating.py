@@ -44,6 +44,8 @@ class Allocated:
 
     plan: Plan
     front: tuple[Allocation, ...]
+    kl: float
+    """What the chosen types lose, as predicted, in nats per token."""
 
 
 def allocate(
@@ -67,7 +69,7 @@ def allocate(
         file, plan, calibration, work, threads=threads, cache=cache, span=span, is_cancelled=is_cancelled
     )
     chosen = allocation_for(found, wish)
-    return Allocated(replace(plan, types=dict(chosen.types)), found)
+    return Allocated(replace(plan, types=dict(chosen.types)), found, chosen.kl)
 
 
 def measured_front(
@@ -84,13 +86,13 @@ def measured_front(
     """Return the Pareto front of a model's versions on this machine; yields and raises as `allocate` does."""
     header = read_header(file)
     own = own_types(header)
-    types = tuple(dict.fromkeys((*CANDIDATES, *own.values())))
+    types = tuple(dict.fromkeys((*CANDIDATES, *(kind for kind in own.values() if kind in TYPES))))
     begin, end = span
     middle = begin + 0.75 * (end - begin)
     kept = _kept(cache, file, calibration, types)
     known = plan.sensitivities or _load(kept)
     if not known:
-        known = yield from _reporting(
+        measured = yield from _reporting(
             lambda report: measure(
                 file,
                 groups_of(header, MOST_GROUPS),
@@ -101,10 +103,12 @@ def measured_front(
                 threads=threads,
                 report=report,
                 is_cancelled=is_cancelled,
-            ).per_tensor(),
+            ),
             (begin, middle),
         )
-        _save(kept, known)
+        known = measured.per_tensor()
+        if not measured.estimated:
+            _save(kept, known)
     # A quantized tensor that stays as it is loses nothing.
     sensitivities = {
         name: {**known.get(name, {}), **({kind: 0.0} if kind in TYPES else {})} for name, kind in own.items()
@@ -166,8 +170,9 @@ def _kept(cache: Path | None, file: Path, calibration: Path, types: Sequence[str
 def _load(kept: Path | None) -> dict[str, dict[str, float]]:
     if kept is not None:
         with suppress(OSError, ValueError):
-            found: dict[str, dict[str, float]] = json.loads(kept.read_text("utf-8"))
-            return found
+            found = json.loads(kept.read_text("utf-8"))
+            if isinstance(found, dict) and all(isinstance(each, dict) for each in found.values()):
+                return found
     return {}
 
 

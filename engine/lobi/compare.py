@@ -13,7 +13,7 @@ import numpy as np
 from engine.errors import LobiError
 from engine.llm.backend import DECODED, Model
 from engine.lobi.evaluate import Reference, divergence, opened, windows_of
-from engine.lobi.messages import Figures
+from engine.lobi.messages import STOPPED, Figures
 
 __all__ = ["Comparison", "compare", "rates"]
 
@@ -49,7 +49,7 @@ def compare(
         windows = windows_of(models[0], [text], WINDOW_TOKENS, WINDOWS)
         reference = Reference.of(models[0], windows)
         if is_cancelled():
-            raise LobiError("Optimising was stopped: the original stays in use.")
+            raise LobiError(STOPPED)
         found = divergence(reference, models[1])
         speeds = rates(models, windows[0])
     figures = [

@@ -28,9 +28,11 @@ Loss = Callable[[torch.nn.Module, torch.Tensor, torch.Tensor, torch.Tensor], tor
 def distillation(whole: torch.nn.Module, seed: int) -> Loss:
     """Return the loss of `engine.lobi.adapt.adapt` that makes a model like the whole one."""
     whole.requires_grad_(False)
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator()
 
     def loss_of(model: torch.nn.Module, ids: torch.Tensor, mask: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        # By the batch itself, so that a training that goes on draws what an unbroken one draws.
+        generator.manual_seed(seed + int(ids.sum()))
         drawn = torch.rand(ids.shape, generator=generator).to(ids.device) < PROMPT_SHARE
         drawn &= (mask > 0) & (weights == 0)
         drawn[:, 0] = False
@@ -50,7 +52,8 @@ def merge(model: torch.nn.Module, learned: Adapted) -> None:
     with torch.no_grad():
         for name, (a, b) in learned.pairs.items():
             weight = model.get_submodule(name).weight
-            weight.copy_((weight.float() + learned.scale * (b @ a)).to(weight.dtype))
+            delta = learned.scale * (b @ a)
+            weight.copy_((weight.float() + delta.to(weight.device)).to(weight.dtype))
 
 
 def round_weights(model: torch.nn.Module, names: Callable[[str], bool]) -> None:

@@ -34,6 +34,7 @@ MARK = slice(40, 100)
 TEXT_WINDOW = 1000
 """Characters of general text in one example."""
 
+ROLES = ("system", "user", "assistant")
 Kind = Literal["grounded", "absent", "choice", "prompt", "chat", "text"]
 
 LAYOUTS = (
@@ -161,14 +162,35 @@ def _row(line: str, name: str, number: int) -> Mapping[str, Any]:
         raise HolaError(f"Line {number} of {name} is no JSON ({exc}): mend or remove it.") from exc
     if not isinstance(row, dict):
         raise HolaError(f"Line {number} of {name} is no JSON object: mend or remove it.")
+    problem = _problem(row)
+    if problem:
+        raise HolaError(f"Line {number} of {name} can't be learned ({problem}): mend or remove it.")
     return row
+
+
+def _problem(row: Mapping[str, Any]) -> str:
+    """Say what is wrong with the fields that are read; "" if nothing is."""
+    for name in ("question", "passage", "prompt", "completion", "query"):
+        if not isinstance(row.get(name, ""), str):
+            return f"{name} is no text"
+    for name in ("passages", "answers", "choices"):
+        found = row.get(name, [])
+        if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+            return f"{name} is no list of texts"
+    messages = row.get("messages", [{"role": "user", "content": ""}])
+    if not isinstance(messages, list) or not messages:
+        return "messages is no list of messages"
+    for each in messages:
+        if not isinstance(each, dict) or each.get("role") not in ROLES or not isinstance(each.get("content"), str):
+            return "a message has no role or no content"
+    return ""
 
 
 def _grounded(row: Mapping[str, Any]) -> Grounded | None:
     """Return the question on a passage that a row holds, in any of the known ways; None for another row."""
     if isinstance(row.get("question"), str) and ("passage" in row or "passages" in row) and row.get("answers"):
         passage = "\n\n".join(row["passages"]) if "passages" in row else row["passage"]
-        return Grounded(row["question"].strip(), _cut(passage), tuple(map(str, row["answers"])))
+        return Grounded(row["question"].strip(), _cut(passage), tuple(row["answers"]))
     text = row.get("prompt") or row.get("query")
     if not isinstance(text, str):
         return None

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from peft import LoraConfig, get_peft_model
+from torch.nn.functional import cross_entropy
 
 from engine.errors import LobiError
 from engine.llm.gguf_header import read_header
@@ -18,10 +20,10 @@ from engine.lobi.adapt import Adapted, Progress, Recipe, adapt, answer_states, b
 from engine.lobi.adapter import Adapter, Pair, Plan, write_plan
 from engine.lobi.distil import distillation, merge, round_weights
 from engine.lobi.examples import Example
-from engine.lobi.importance import cut, layers_to_floor, strongest_layers
+from engine.lobi.fingerprint import fingerprint
+from engine.lobi.importance import cut, estimate, layers_to_floor, strongest_channels, strongest_layers
 from engine.lobi.naming import require_supported, to_gguf_pair
-from engine.lobi.source import fingerprint
-from engine.lobi.torch_model import Loaded, load
+from engine.lobi.torch_model import LINEAR, Loaded, load
 
 __all__ = ["DRAFT", "TARGET", "Learning", "Probes", "learn_draft", "learn_target"]
 
@@ -36,6 +38,9 @@ DRAFT = Recipe(
 )
 FLOOR = 0.05
 """Nats per token that dropping layers of the target may cost before they are recovered."""
+BATCHES = 4
+"""Batches of examples over which importance is averaged."""
+TAUGHT = "target.learned.pt"
 PROBES = 12
 """Examples on which layers are weighed."""
 
@@ -60,78 +65,132 @@ class Learning:
 
 
 def learn_target(how: Learning, examples: Sequence[Example], recipe: Recipe = TARGET) -> Path:
-    """Teach the model itself under rounding, without the layers that cost less than the floor; return the plan.
+    """Teach the model itself under rounding, and drop the layers that cost less than the floor; return the plan.
 
-    Raises LobiError for an architecture that can't be adapted, ModelFileError or HolaError for what can't be used.
+    Where layers go, what is left is recovered by distillation from the taught model, for as many steps again. Raises
+    LobiError for an architecture that can't be adapted, ModelFileError or HolaError for what can't be used.
     """
     architecture = _supported(how)
     loaded = load(how.weights)
     probes = Probes(loaded, examples, recipe)
     losses = probes.losses()
     kept, tried = layers_to_floor(losses, probes.loss_without, FLOOR)
-    every = tuple(range(len(losses)))
-    loss_of = None
-    if kept != every:
-        whole = load(how.weights)
-        loss_of = distillation(whole.model, recipe.seed)
-        cut(loaded.model, kept)
-    state = how.work / "target.pt"
-    learned = adapt(loaded, examples, recipe, seconds=how.seconds, checkpoint=state, report=how.report, loss_of=loss_of)
-    joined = replace_layers(learned, kept)
-    torch.save({"pairs": joined.pairs, "scale": joined.scale, "kept": kept}, how.work / "target.learned.pt")
-    plan = Plan("", "", layers=() if kept == every else kept, brief=True)
+    learned = adapt(loaded, examples, recipe, seconds=how.seconds, checkpoint=how.work / "target.pt", report=how.report)
+    own = fingerprint(how.source)
+    torch.save({"pairs": learned.pairs, "scale": learned.scale, "fingerprint": own}, how.work / TAUGHT)
+    plan = Plan("", "", brief=True)
+    if len(kept) < len(losses):
+        learned = _recover(how, examples, recipe, learned, kept, how.work / "pruned.pt")
+        plan = replace(plan, layers=kept)
     origin = {"layer_losses": losses.round(4).tolist(), "floor": FLOOR, "dropping": tried}
-    return _write(how, "target", architecture, joined, plan, origin)
+    return _write(how, "target", architecture, learned, plan, origin)
 
 
-def learn_draft(how: Learning, examples: Sequence[Example], layers: int, recipe: Recipe = DRAFT) -> Path:
+def learn_draft(
+    how: Learning, examples: Sequence[Example], layers: int, recipe: Recipe = DRAFT, channels: float = 1.0
+) -> Path:
     """Cut the target that `learn_target` left in the work folder down to a few layers, and recover them; the plan.
 
-    The layers are those whose removal alone costs the answers most. Raises what `learn_target` raises.
+    The layers are those whose removal alone costs the answers most; of each, the share `channels` of the FFN channels
+    stays that matters most by LoRA's gradients. Raises what `learn_target` raises.
     """
     architecture = _supported(how)
-    state = how.work / "target.learned.pt"
+    state = how.work / TAUGHT
     if not state.is_file():
-        raise LobiError(
-            f"A draft is cut from a target that was taught: teach that first, with {how.work} for its work."
-        )
+        raise LobiError(f"A draft is cut from a target that was taught: teach that first, in {how.work}.")
     found = torch.load(state)
+    if found.get("fingerprint") != fingerprint(how.source):
+        raise LobiError(f"What was taught in {how.work} is another model: give another folder, or teach it there.")
     target = Adapted(found["pairs"], found["scale"], {}, 0)
-    whole, student = load(how.weights), load(how.weights)
-    for loaded in (whole, student):
-        merge(loaded.model, target)
-    # The target as it will answer: its blocks rounded. Of the draft, the output layer too, which is most of its time.
+    whole = load(how.weights)
+    merge(whole.model, target)
     round_weights(whole.model, lambda name: ".layers." in name)
-    round_weights(student.model, lambda name: "embed_tokens" in name or "lm_head" in name)
     losses = Probes(whole, examples, recipe).losses()
     kept = strongest_layers(losses, layers)
-    cut(student.model, kept)
+    chosen = _channels(how, whole, examples, recipe, target, kept, channels) if channels < 1.0 else ()
+    joined = _recover(how, examples, recipe, target, kept, how.work / "draft.pt", chosen)
+    tensors = {tensor.name for tensor in read_header(how.source).tensors}
+    head: dict[str, str] = {name: "q4_0" for name in ("token_embd.weight", "output.weight") if name in tensors}
+    plan = Plan("", "", role="draft", layers=kept, channels=chosen, types=head, brief=True)
+    return _write(how, "draft", architecture, joined, plan, {"layer_losses": losses.round(4).tolist()})
+
+
+def _recover(
+    how: Learning,
+    examples: Sequence[Example],
+    recipe: Recipe,
+    taught: Adapted,
+    kept: Sequence[int],
+    checkpoint: Path,
+    channels: Sequence[Sequence[int]] = (),
+) -> Adapted:
+    """Cut a taught model and distil it from the whole one; return both changes as one, by the whole model's names."""
+    whole, student = load(how.weights), load(how.weights)
+    for loaded in (whole, student):
+        merge(loaded.model, taught)
+    # The whole model as it will answer: its blocks rounded. Of the student, the output layer too, most of its time.
+    round_weights(whole.model, lambda name: ".layers." in name)
+    round_weights(student.model, lambda name: "embed_tokens" in name or "lm_head" in name)
+    cut(student.model, kept, channels=channels)
     learned = adapt(
         student,
         examples,
         recipe,
         seconds=how.seconds,
-        checkpoint=how.work / "draft.pt",
+        checkpoint=checkpoint,
         report=how.report,
         loss_of=distillation(whole.model, recipe.seed),
     )
-    joined = join(target, replace_layers(learned, kept))
-    head: dict[str, str] = {
-        name: "q4_0" for name in ("token_embd.weight", "output.weight") if name in _tensors(how.source)
-    }
-    plan = Plan("", "", role="draft", layers=kept, types=head, brief=True)
-    return _write(how, "draft", architecture, joined, plan, {"layer_losses": losses.round(4).tolist()})
+    return join(taught, replace_layers(learned, kept, channels, whole.model.config.intermediate_size))
 
 
-def replace_layers(learned: Adapted, kept: Sequence[int]) -> Adapted:
-    """Return what was learned by the names of the whole model's layers, of which some were kept."""
+def _channels(
+    how: Learning,
+    whole: Loaded,
+    examples: Sequence[Example],
+    recipe: Recipe,
+    taught: Adapted,
+    kept: Sequence[int],
+    share: float,
+) -> tuple[tuple[int, ...], ...]:
+    """Weigh the FFN channels of a model by LoRA's gradients, and return those that stay in each layer that stays."""
+    config = LoraConfig(r=recipe.rank, lora_alpha=recipe.alpha, target_modules=list(LINEAR))
+    own = load(how.weights).model
+    merge(own, taught)
+    adapted = get_peft_model(own, config)
+    batches = [Probes(whole, examples, replace(recipe, seed=recipe.seed + number)) for number in range(BATCHES)]
+    found = estimate(
+        adapted,
+        [batch.likelihood(adapted) for batch in batches],
+        whole.model.config.num_attention_heads,
+        whole.model.config.num_key_value_heads,
+    )
+    return strongest_channels(found.channels[list(kept)], round(share * found.channels.shape[1]))
+
+
+def replace_layers(
+    learned: Adapted, kept: Sequence[int], channels: Sequence[Sequence[int]] = (), width: int = 0
+) -> Adapted:
+    """Return what was learned of a cut model by the whole one's layers and channels; what was cut changes nothing."""
     pairs = {}
-    for name, pair in learned.pairs.items():
+    for name, (a, b) in learned.pairs.items():
         parts = name.split(".")
         at = parts.index("layers") + 1
-        parts[at] = str(kept[int(parts[at])])
-        pairs[".".join(parts)] = pair
+        number = int(parts[at])
+        parts[at] = str(kept[number])
+        is_read, is_written = parts[-1] == "down_proj", parts[-1] in ("gate_proj", "up_proj")
+        pairs[".".join(parts)] = (
+            _spread(a.T, channels[number], width).T if channels and is_read else a,
+            _spread(b, channels[number], width) if channels and is_written else b,
+        )
     return replace(learned, pairs=pairs)
+
+
+def _spread(rows: torch.Tensor, places: Sequence[int], count: int) -> torch.Tensor:
+    """Return rows at their places among `count`, the others zero."""
+    spread = torch.zeros(count, rows.shape[1])
+    spread[list(places)] = rows
+    return spread
 
 
 def join(first: Adapted, second: Adapted) -> Adapted:
@@ -155,10 +214,22 @@ class Probes:
         if not tokens:
             raise LobiError(f"The examples are longer than {recipe.longest} tokens: give shorter ones.")
         self._model = loaded.model
-        self._ids, self._mask, weights = batch_of(tokens[:PROBES])
+        device = next(loaded.model.parameters()).device
+        self._ids, self._mask, weights = (each.to(device) for each in batch_of(tokens[:PROBES]))
         self._chosen = weights > 0
         self._shares = weights[:, 1:][self._chosen[:, 1:]] / weights.sum()
         self._whole = self._log_probabilities()
+
+    def likelihood(self, model: torch.nn.Module) -> Callable[[], torch.Tensor]:
+        """Return what gives the loss of a model on the examples: mean negative log-likelihood, in nats."""
+
+        def loss() -> torch.Tensor:
+            with torch.autocast(self._ids.device.type, dtype=torch.bfloat16):
+                logits = answer_states(model, self._ids, self._mask, self._chosen)
+            losses = cross_entropy(logits, self._ids[:, 1:][self._chosen[:, 1:]], reduction="none")
+            return (losses * self._shares).sum()
+
+        return loss
 
     def losses(self) -> Floats:
         """Return what the removal of each layer alone costs, in nats per learned token, shape (layers,).
@@ -191,10 +262,6 @@ def _supported(how: Learning) -> str:
     how.out.mkdir(parents=True, exist_ok=True)
     how.work.mkdir(parents=True, exist_ok=True)
     return architecture
-
-
-def _tensors(source: Path) -> set[str]:
-    return {tensor.name for tensor in read_header(source).tensors}
 
 
 def _write(how: Learning, role: str, architecture: str, learned: Adapted, plan: Plan, origin: dict[str, Any]) -> Path:

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["Figures", "Made", "MakeVersion", "Prefer", "Role", "Stage", "Step", "Wish"]
+__all__ = ["STOPPED", "Figures", "Made", "MakeVersion", "Prefer", "Role", "Stage", "Step", "Wish"]
 
 Role = Literal["target", "draft"]
 Prefer = Literal["balanced", "size", "speed", "accuracy"]
+STOPPED = "Optimising was stopped: the model in use stays in use."
 Stage = Literal["reading", "measuring", "merging", "quantizing", "checking"]
 
 
@@ -78,3 +79,5 @@ class Made:
     after: Figures
     kl: float
     """KL divergence of the original from it on the calibration text, in nats per token."""
+    note: str = ""
+    """What could not be done for this model, in one sentence; else empty."""

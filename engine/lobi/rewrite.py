@@ -22,8 +22,9 @@ from gguf.constants import GGMLQuantizationType as Type
 from engine.errors import LobiError
 from engine.lobi.adapter import Adapter, Pair, Plan
 from engine.lobi.cuts import Cut, Layout, layout
+from engine.lobi.fingerprint import fingerprint
 from engine.lobi.naming import require_supported
-from engine.lobi.source import BLOCK_ELEMENTS, Source, fingerprint, tensor_bytes
+from engine.lobi.source import BLOCK_ELEMENTS, Source, tensor_bytes
 
 __all__ = ["changed_tensors", "rewrite"]
 

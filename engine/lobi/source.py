@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import mmap
 import struct
@@ -18,7 +17,7 @@ from gguf.quants import dequantize
 from engine.errors import LobiError, ModelFileError
 from engine.llm.gguf_header import SCALARS, GgufHeader, TensorInfo, read_header
 
-__all__ = ["BLOCK_ELEMENTS", "Indices", "Source", "fingerprint", "tensor_bytes"]
+__all__ = ["BLOCK_ELEMENTS", "Indices", "Source", "tensor_bytes"]
 
 BLOCK_ELEMENTS = 2**21
 """Weights that are dequantized at once: numpy needs some copies of them on the way."""
@@ -166,22 +165,3 @@ def tensor_bytes(shape: tuple[int, ...], type_id: int) -> int:
     """Return the bytes of a tensor whose rows are whole blocks of a type."""
     block, block_bytes = SIZES[type_id]
     return math.prod(shape) // block * block_bytes
-
-
-def fingerprint(path: Path) -> str:
-    """Return what tells a model from others and is the same for all its quantizations: a SHA-256 in hex.
-
-    It covers the architecture, the names and shapes of all tensors, and the one-dimensional norms, which each
-    quantization keeps in float32. Raises ModelFileError as Source does, and LobiError if there are no such norms.
-    """
-    with Source(path) as source:
-        digest = hashlib.sha256(f"{source.architecture}\n".encode())
-        norms = 0
-        for name, info in sorted(source.tensors.items()):
-            digest.update(f"{name} {list(info.shape)}\n".encode())
-            if "norm" in name and len(info.shape) == 1 and info.type_id == F32:
-                digest.update(source.raw(name)[0])
-                norms += 1
-    if not norms:
-        raise LobiError(f"{path.name} has no norms in 32 bits to know it by: choose another file of this model.")
-    return digest.hexdigest()

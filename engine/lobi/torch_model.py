@@ -68,7 +68,7 @@ def load(path: Path, dtype: torch.dtype = torch.bfloat16) -> Loaded:
             f"transformers can't load {path.name} for training ({exc}): give a Hugging Face folder, or a GGUF file of "
             "an architecture that it reads."
         ) from exc
-    model.eval()
+    model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
     special = [str(token) for token in tokenizer.all_special_tokens]
     template = ChatTemplate(
         tokenizer.chat_template or "", tokenizer.bos_token or "", tokenizer.eos_token or "", special

@@ -9,6 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from engine.llm.gguf_header import read_header
+from engine.lobi.fingerprint import LOBI_KEY, fingerprint
 from engine.lobi.messages import Made, Role
 
 __all__ = [
@@ -70,10 +72,10 @@ def write_card(made: Made, recipe: Mapping[str, Any]) -> None:
     new.replace(file)
 
 
-def forget_version(path: Path) -> None:
-    """Delete a version with its card; a model that is none is left alone."""
+def forget_version(folder: Path, path: Path) -> None:
+    """Delete a version of this folder with its card; any other model is left alone."""
     card = path.with_suffix(path.suffix + CARD_SUFFIX)
-    if card_of(path) is not None:
+    if path.parent == folder and card_of(path) is not None:
         card.unlink(missing_ok=True)
         path.unlink(missing_ok=True)
 
@@ -97,14 +99,23 @@ def plan_hash(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def plans_for(folder: Path, name: str) -> dict[Role, Path]:
-    """Return the plans in a folder that were made for the model of this name (`general.name`), by role."""
+def plans_for(folder: Path, source: Path) -> dict[Role, Path]:
+    """Return the plans in a folder that were made for a model, in any quantization, by role.
+
+    A version has none: what was learned is in it already. Raises ModelFileError if the model can't be read.
+    """
     found: dict[Role, Path] = {}
+    header = read_header(source)
+    name = header.text("general.name")
+    if header.text(LOBI_KEY):
+        return found
     for file in sorted(folder.glob("*.json")):
         try:
             plan = json.loads(file.read_text("utf-8"))
         except (OSError, ValueError, RecursionError):
             continue
-        if isinstance(plan, dict) and plan.get("name") == name and plan.get("role") in ("target", "draft"):
+        if not isinstance(plan, dict) or plan.get("name") != name or plan.get("role") not in ("target", "draft"):
+            continue
+        if plan.get("fingerprint") == fingerprint(source):
             found[plan["role"]] = file
     return found

@@ -12,17 +12,16 @@ from contextlib import suppress
 from pathlib import Path
 
 from engine.errors import LobiError
-from engine.lobi.messages import Made, MakeVersion, Step, Wish
+from engine.lobi.messages import STOPPED, Made, MakeVersion, Step, Wish
 from engine.process import ChildProcess
 from engine.service import Service
 
-__all__ = ["STOPPED", "Workshop"]
+__all__ = ["Workshop"]
 
 logger = logging.getLogger(__name__)
 
 NICENESS = 10
 WATCH_S = 0.25
-STOPPED = "Optimising was stopped: the original stays in use."
 PREFIX = "lobi-"
 
 
@@ -63,6 +62,7 @@ class Workshop:
         """
         if not self._busy.acquire(blocking=False):
             raise LobiError("A model is being optimised already: wait until it is ready, or stop it.")
+        self._stopped.clear()
         child = ChildProcess("optimising process", _make_service, log_file=self._log_file, niceness=NICENESS)
         work: Path | None = None
         try:
@@ -86,7 +86,6 @@ class Workshop:
             child.close()
             if work is not None:
                 shutil.rmtree(work, ignore_errors=True)
-            self._stopped.clear()
             self._busy.release()
 
     def stop(self) -> None:

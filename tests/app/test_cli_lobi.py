@@ -57,7 +57,9 @@ def answered(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[Path], list[Pat
     """The runs that were asked for."""
     runs: list[tuple[list[Path], list[Path], int | None, Path | None]] = []
 
-    def run(models: Sequence[Path], files: Sequence[Path], *, limit: int | None, draft: Path | None) -> Any:
+    def run(
+        models: Sequence[Path], files: Sequence[Path], *, limit: int | None, draft: Path | None, threads: int
+    ) -> Any:
         runs.append((list(models), list(files), limit, draft))
         drafted = 10 if draft else 0
         scores = {"em": 0.5, "f1": 0.625, "contains": 0.75, "tokens": 9.5, "drafted": drafted, "accepted": 8}

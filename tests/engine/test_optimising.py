@@ -14,8 +14,8 @@ from engine.config import DataPaths, EngineConfig, Settings, bundled_model
 from engine.engine import Engine
 from engine.errors import LobiError
 from engine.lobi.adapter import Plan, write_plan
+from engine.lobi.fingerprint import fingerprint
 from engine.lobi.messages import Figures, Made, Step, Wish
-from engine.lobi.source import fingerprint
 from engine.lobi.versions import card_of, ready_version, version_path, write_card
 from engine.messages import Finished, Question, Sampling
 from engine.optimising import Optimiser

@@ -9,7 +9,7 @@ import pytest
 from engine.bench.versions import versions_of
 from engine.config import DataPaths, EngineConfig, Settings
 from engine.lobi.adapter import Plan, write_plan
-from engine.lobi.source import fingerprint
+from engine.lobi.fingerprint import fingerprint
 from engine.lobi.versions import version_path
 from tests.engine.lobi.test_apply import TEXT
 from tests.gguf_builder import write_llama

@@ -10,8 +10,8 @@ from engine.errors import LobiError, ModelFileError
 from engine.llm.gguf_header import read_header
 from engine.llm.quantizing import PRESETS, TYPES, fitting_type, planned_bytes, planned_types, preset, quantize
 from engine.lobi.adapter import Plan
+from engine.lobi.fingerprint import fingerprint
 from engine.lobi.rewrite import rewrite
-from engine.lobi.source import fingerprint
 from tests.gguf_builder import write_llama
 from tests.hybrid_builder import Shape, write_falcon_h1
 

@@ -17,9 +17,10 @@ from engine.llm.pairing import DRAFT_OF_KEY
 from engine.llm.preflight import BRIEF_KEY, KV_TYPE_KEY
 from engine.lobi import apply as module
 from engine.lobi.adapter import Adapter, Plan, write_plan
-from engine.lobi.apply import LOBI_KEY, make
+from engine.lobi.apply import make
+from engine.lobi.fingerprint import LOBI_KEY, fingerprint
 from engine.lobi.messages import Made, MakeVersion, Step, Wish
-from engine.lobi.source import Source, fingerprint
+from engine.lobi.source import Source
 from engine.lobi.versions import card_of, plan_hash, ready_version
 from tests.gguf_builder import write_llama
 
@@ -145,6 +146,13 @@ def test_wish_that_nothing_meets_says_what_would(bench: Bench, monkeypatch: pyte
         made_by(replace(bench.request, plan=None, wish=Wish(memory_mb=0.01)))
 
     assert not bench.request.target.exists()
+
+
+def test_version_is_no_source(bench: Bench, tmp_path: Path) -> None:
+    _, made = made_by(bench.request)
+
+    with pytest.raises(LobiError, match="is an optimised version already"):
+        made_by(replace(bench.request, source=made.path, target=tmp_path / "again.gguf"))
 
 
 def test_plan_of_another_model_is_refused(bench: Bench, tmp_path: Path) -> None:

@@ -139,6 +139,23 @@ def test_what_can_t_be_read_is_named(tmp_path: Path, line: str | None, sentence:
         read_examples([path], 1)
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"question": "Who?", "passage": None, "answers": ["a"]},
+        {"question": "Who?", "passage": "P.", "answers": "yes"},
+        {"question": "Who?", "passage": "P.", "answers": {"text": ["a"]}},
+        {"question": "Who?", "passages": "P.", "answers": ["a"]},
+        {"messages": []},
+        {"messages": [{"role": "user"}]},
+        {"messages": [{"role": "robot", "content": "a"}]},
+    ],
+)
+def test_row_of_another_shape_is_told_with_its_line(tmp_path: Path, row: dict[str, Any]) -> None:
+    with pytest.raises(HolaError, match=r"Line 2 of a\.jsonl can't be learned"):
+        read_examples([rows(tmp_path, "a.jsonl", [{"other": 1}, row])], 1)
+
+
 def test_files_without_anything_to_learn_are_told(tmp_path: Path) -> None:
     with pytest.raises(HolaError, match="nothing to learn from"):
         read_examples([rows(tmp_path, "a.jsonl", [{"other": 1}])], 1)

@@ -16,13 +16,14 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers  # noqa: E402
 from transformers import PreTrainedTokenizerFast  # noqa: E402
 
 from engine.errors import LobiError  # noqa: E402
+from engine.lobi import learning as module  # noqa: E402
 from engine.lobi.adapt import Recipe  # noqa: E402
 from engine.lobi.adapter import read_adapter, read_plan  # noqa: E402
 from engine.lobi.evaluate import opened, perplexity  # noqa: E402
 from engine.lobi.examples import Example  # noqa: E402
+from engine.lobi.fingerprint import fingerprint  # noqa: E402
 from engine.lobi.learning import Learning, learn_draft, learn_target  # noqa: E402
 from engine.lobi.rewrite import rewrite  # noqa: E402
-from engine.lobi.source import fingerprint  # noqa: E402
 from tests.engine.lobi.tiny_models import build, write_gguf  # noqa: E402
 from tests.gguf_builder import CHAT_TEMPLATE, CONTROL_TOKENS, byte_vocabulary, write_llama  # noqa: E402
 
@@ -81,6 +82,33 @@ def test_target_and_draft_are_learned_and_made(learning: Learning, tmp_path: Pat
     assert found is not None
     assert {a.shape[0] for a, _ in found.pairs.values()} == {16}
     assert {name.split(".")[1] for name in found.pairs} == {str(layer) for layer in plan.layers}
+
+
+def test_draft_keeps_the_channels_that_matter_most(learning: Learning, tmp_path: Path) -> None:
+    own = replace(learning, out=tmp_path / "out", work=tmp_path / "work")
+    learn_target(own, TEXTS, RECIPE)
+
+    file = learn_draft(own, TEXTS, 3, replace(RECIPE, steps=40), channels=0.6)
+
+    plan = read_plan(file)
+    assert [len(each) for each in plan.channels] == [64, 64, 64]
+    rewrite(learning.source, tmp_path / "draft.gguf", plan, read_adapter(file), dtype="f32")
+    before, small = losses([learning.source, tmp_path / "draft.gguf"])
+    assert small < 0.8 * before
+
+
+def test_layers_of_a_target_that_cost_nothing_go(
+    learning: Learning, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "FLOOR", 10.0)
+    own = replace(learning, out=tmp_path / "out", work=tmp_path / "work")
+
+    plan = read_plan(learn_target(own, TEXTS, replace(RECIPE, steps=40)))
+
+    assert len(plan.layers) == 1
+    rewrite(learning.source, tmp_path / "small.gguf", plan, read_adapter(tmp_path / "out" / "target.json"), dtype="f32")
+    before, small = losses([learning.source, tmp_path / "small.gguf"])
+    assert small < 0.8 * before
 
 
 def test_draft_needs_a_target_that_was_taught(learning: Learning, tmp_path: Path) -> None:

@@ -16,9 +16,10 @@ pytest.importorskip("torch", reason="transformers models need the extra [lobi]")
 from engine.errors import HolaError, LobiError, ModelFileError
 from engine.llm.gguf_header import read_header, read_vocabulary
 from engine.lobi.adapter import Adapter, Pair, Plan
+from engine.lobi.fingerprint import fingerprint
 from engine.lobi.naming import to_gguf_pair
 from engine.lobi.rewrite import changed_tensors, rewrite
-from engine.lobi.source import Source, fingerprint
+from engine.lobi.source import Source
 from tests.engine.lobi.tiny_models import (
     ARCHITECTURES,
     adapted,

@@ -11,7 +11,8 @@ from gguf.quants import dequantize, quantize
 
 from engine.errors import LobiError, ModelFileError
 from engine.lobi import source as module
-from engine.lobi.source import Source, fingerprint
+from engine.lobi.fingerprint import fingerprint
+from engine.lobi.source import Source
 from tests.gguf_builder import write_llama
 from tests.hybrid_builder import Shape, write_falcon_h1
 

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from engine.lobi.adapter import Plan, write_plan
+from engine.lobi.fingerprint import LOBI_KEY, fingerprint
 from engine.lobi.messages import Figures, Made
+from engine.lobi.rewrite import rewrite
 from engine.lobi.versions import card_of, plans_for, ready_version, version_path, write_card
+from tests.gguf_builder import write_llama
 
 FIGURES = Figures(1.0, 2.0, 3.0, 4.0)
 
@@ -74,11 +77,24 @@ def test_version_without_its_source_is_none(source: Path, version: Path) -> None
     assert ready_version([version.parent], source) is None
 
 
-def test_plans_are_found_by_the_model_s_name(tmp_path: Path) -> None:
-    write_plan(tmp_path / "a.json", Plan("One", "f"))
-    write_plan(tmp_path / "b.json", Plan("One", "f", role="draft"))
-    write_plan(tmp_path / "c.json", Plan("Two", "f"))
-    (tmp_path / "d.json").write_text("broken", "utf-8")
+def test_plans_are_found_by_what_the_model_is(tmp_path: Path) -> None:
+    model = write_llama(tmp_path / "one.gguf", name="One")
+    own = fingerprint(model)
+    write_plan(tmp_path / "a.json", Plan("One", own))
+    write_plan(tmp_path / "b.json", Plan("One", own, role="draft"))
+    write_plan(tmp_path / "c.json", Plan("Two", own))
+    write_plan(tmp_path / "d.json", Plan("One", "another of this name"))
+    (tmp_path / "e.json").write_text("broken", "utf-8")
 
-    assert plans_for(tmp_path, "One") == {"target": tmp_path / "a.json", "draft": tmp_path / "b.json"}
-    assert plans_for(tmp_path / "none", "One") == {}
+    assert plans_for(tmp_path, model) == {"target": tmp_path / "a.json", "draft": tmp_path / "b.json"}
+    assert plans_for(tmp_path / "none", model) == {}
+
+
+def test_version_has_no_plans_of_its_own(tmp_path: Path) -> None:
+    model = write_llama(tmp_path / "one.gguf", name="One")
+    plan = Plan("One", fingerprint(model))
+    write_plan(tmp_path / "a.json", plan)
+    rewrite(model, tmp_path / "two.gguf", plan, None, extra={LOBI_KEY: "One"})
+
+    assert fingerprint(tmp_path / "two.gguf") == plan.fingerprint
+    assert plans_for(tmp_path, tmp_path / "two.gguf") == {}

@@ -12,8 +12,8 @@ import pytest
 
 from engine.errors import LobiError, ProcessCrashed
 from engine.lobi.adapter import Plan, write_plan
+from engine.lobi.fingerprint import fingerprint
 from engine.lobi.messages import Made, Step
-from engine.lobi.source import fingerprint
 from engine.lobi.workshop import Workshop
 from tests.engine.lobi.test_apply import TEXT
 from tests.gguf_builder import write_llama
