@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-import tempfile
+from collections.abc import Generator
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -97,28 +98,22 @@ def front(
     """List the versions a model could have on this computer, none of which is beaten in everything at once."""
     with console.reporting():
         from app.cli import configure
-        from engine.lobi.adapter import Plan
-        from engine.lobi.allocating import measured_front
+        from engine.lobi.messages import Step
+        from engine.lobi.workshop import Workshop
 
         config = configure()
         source = find_model(config, model)
         text = require_file(calibration or config.assets / "lobi" / "calibration.md")
-        with tempfile.TemporaryDirectory(prefix="hola-front-") as work, console.share_bar(not as_json) as progress:
+        workshop = Workshop(config.data.cache, config.data.logs / "lobi.log")
+        events = workshop.front(source, text, threads=config.settings.threads, cache=config.data.cache)
+        found: tuple[Allocation, ...] = ()
+        with closing(cast("Generator[Any]", events)), console.share_bar(not as_json) as progress:
             task = progress.add_task("Measuring", total=1.0)
-            steps = measured_front(
-                source,
-                Plan("", ""),
-                text,
-                Path(work),
-                threads=config.settings.threads,
-                cache=config.data.cache,
-            )
-            found = None
-            while found is None:
-                try:
-                    progress.update(task, completed=next(steps).share)
-                except StopIteration as end:
-                    found = end.value
+            for event in events:
+                if isinstance(event, Step):
+                    progress.update(task, completed=event.share)
+                else:
+                    found = event
         if as_json:
             console.print_json({"front": [allocation_json(each) for each in found]})
         else:

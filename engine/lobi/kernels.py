@@ -33,6 +33,7 @@ from engine.errors import LobiError
 from engine.llm.gguf_header import GgufHeader, TensorInfo
 from engine.llm.quantizing import TYPES, fitting_type, planned_types, quantize
 from engine.lobi.evaluate import opened
+from engine.lobi.messages import STOPPED
 from engine.lobi.source import Source, tensor_bytes
 from engine.scaling.probe import physical_cores
 
@@ -262,7 +263,7 @@ def _files(
         [(kind, next(iter(depths.items()))) for kind in types] + [(types[0], each) for each in list(depths.items())[1:]]
     ):
         if is_cancelled():
-            raise LobiError("Optimising was stopped: the original stays in use.")
+            raise LobiError(STOPPED)
         target = folder / f"{at}-{kind}.gguf"
         chosen = {
             each.name: kind if fitting_type(each.shape, kind) == kind else fitting_type(each.shape, types[0])
@@ -337,7 +338,7 @@ def _times(paths: Sequence[Path], threads: int, seconds: float, is_cancelled: Ca
         ends = time.monotonic() + seconds
         while len(rounds) < LEAST_ROUNDS or time.monotonic() < ends:
             if is_cancelled():
-                raise LobiError("Optimising was stopped: the original stays in use.")
+                raise LobiError(STOPPED)
             rounds.append([_time(model) for model in models])
     return np.array(rounds[1:])
 

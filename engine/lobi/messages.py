@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["STOPPED", "Figures", "Made", "MakeVersion", "Prefer", "Role", "Stage", "Step", "Wish"]
+__all__ = ["STOPPED", "Figures", "Made", "MakeVersion", "MeasureFront", "Prefer", "Role", "Stage", "Step", "Wish"]
 
 Role = Literal["target", "draft"]
 Prefer = Literal["balanced", "size", "speed", "accuracy"]
-STOPPED = "Optimising was stopped: the model in use stays in use."
+STOPPED = "Optimising was stopped: the model in use stays."
 Stage = Literal["reading", "measuring", "merging", "quantizing", "checking"]
 
 
@@ -46,6 +46,17 @@ class MakeVersion:
     """0 takes the physical cores."""
     cache: Path | None = None
     """Folder in which what the kernels of this machine cost is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureFront:
+    """Measure what versions a model could have on this machine; answered by Step after Step, and a tuple of them."""
+
+    source: Path
+    work: Path
+    calibration: Path
+    threads: int = 0
+    cache: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

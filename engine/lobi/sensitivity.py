@@ -29,6 +29,7 @@ from engine.llm.gguf_header import GgufHeader
 from engine.llm.quantizing import TYPES, fitting_type, quantize
 from engine.lobi.evaluate import Reference, divergence, opened, windows_of
 from engine.lobi.kernels import quantizable
+from engine.lobi.messages import STOPPED
 from engine.lobi.source import BLOCK_ELEMENTS, Source, tensor_bytes
 
 __all__ = ["Additivity", "Group", "Sensitivities", "check_additivity", "groups_of", "measure"]
@@ -136,7 +137,7 @@ def measure(
             with _quantized(original, kind, folder, threads) as changed:
                 for step, group in enumerate(groups):
                     if is_cancelled():
-                        raise LobiError("Optimising was stopped: the original stays in use.")
+                        raise LobiError(STOPPED)
                     for tensor in group.tensors:
                         errors[tensor][fitted[tensor][kind]] = _error(original, changed, tensor)
                     known = _known(group, kind, kl, errors, fitted)

@@ -7,14 +7,18 @@ import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import LobiError
-from engine.lobi.messages import STOPPED, Made, MakeVersion, Step, Wish
+from engine.lobi.messages import STOPPED, Made, MakeVersion, MeasureFront, Step, Wish
 from engine.process import ChildProcess
 from engine.service import Service
+
+if TYPE_CHECKING:
+    from engine.lobi.allocate import Allocation
 
 __all__ = ["Workshop"]
 
@@ -60,6 +64,15 @@ class Workshop:
 
         Raises LobiError, ModelError or ProcessError with one sentence.
         """
+        return self._events(lambda work: MakeVersion(source, target, work, calibration, plan, wish, threads, cache))
+
+    def front(
+        self, source: Path, calibration: Path, *, threads: int = 0, cache: Path | None = None
+    ) -> Iterator[Step | tuple[Allocation, ...]]:
+        """Measure the Pareto front of a model's versions: Step after Step, then all of it; ends as `make` does."""
+        return self._events(lambda work: MeasureFront(source, work, calibration, threads, cache))
+
+    def _events(self, request_in: Callable[[Path], Any]) -> Iterator[Any]:
         if not self._busy.acquire(blocking=False):
             raise LobiError("A model is being optimised already: wait until it is ready, or stop it.")
         self._stopped.clear()
@@ -68,8 +81,7 @@ class Workshop:
         try:
             self._sweep()
             work = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=self._work))
-            request = MakeVersion(source, target, work, calibration, plan, wish, threads, cache)
-            reply = child.request(request)
+            reply = child.request(request_in(work))
             while not reply.finished:
                 event = reply.poll(WATCH_S)
                 if event is not None:

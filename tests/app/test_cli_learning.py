@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from app import cli, cli_learning
-from engine.lobi import allocating
+from engine.lobi.allocate import Allocation
 from tests.engine.lobi.test_apply import TEXT
 from tests.gguf_builder import write_llama
 
@@ -27,20 +27,14 @@ def run(*arguments: object) -> Result:
     return CliRunner().invoke(cli.app, ["lobi", *map(str, arguments)])
 
 
-def test_front_lists_versions_of_which_none_is_beaten(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(allocating, "SENSITIVITY_S", 5.0)
-    monkeypatch.setattr(allocating, "KERNELS_S", 1.0)
+def test_front_lists_versions_of_which_none_is_beaten(data: Path, tmp_path: Path) -> None:
     write_llama(data / "models" / "Tiny.gguf", layers=2, context=1024)
     text = tmp_path / "text.md"
     text.write_text(TEXT, "utf-8")
 
-    shown = run("front", "Tiny", "--calibration", text)
     told = run("front", "Tiny", "--calibration", text, "--json")
 
-    assert shown.exit_code == told.exit_code == 0
-    assert "as predicted for this computer" in shown.stdout
+    assert told.exit_code == 0
     versions = json.loads(told.stdout)["front"]
     sizes = [one["mb"] for one in versions]
     assert sizes == sorted(sizes)
@@ -48,6 +42,17 @@ def test_front_lists_versions_of_which_none_is_beaten(
     # The whole of it in 32 bits loses nothing.
     assert min(one["kl"] for one in versions) == 0.0
     assert set(versions[0]["types"]) >= {"output.weight", "blk.0.ffn_down.weight"}
+
+
+def test_front_is_shown_in_a_short_table(capsys: pytest.CaptureFixture[str]) -> None:
+    every = tuple(Allocation({}, size << 20, 0.01 / size, 0.001, 1 / size) for size in range(1, 40))
+
+    cli_learning.print_front(every)
+
+    shown = capsys.readouterr().out
+    assert "39 versions, as predicted for this computer" in shown
+    assert "1.0" in shown
+    assert shown.count("\n") < 20
 
 
 def test_front_of_a_text_that_is_too_short_is_told(data: Path, tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_ended_midway_it_leaves_nothing(tmp_path: Path, files: tuple[Path, ...],
         events.close()  # type: ignore[attr-defined]
     elif way == "stop":
         workshop.stop()
-        with pytest.raises(LobiError, match="was stopped: the original stays in use"):
+        with pytest.raises(LobiError, match="was stopped: the model in use stays"):
             list(events)
     else:
         [worker] = _workers(before)
