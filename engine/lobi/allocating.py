@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import threading
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from engine.lobi.messages import Step, Wish
 from engine.lobi.policy import allocation_for
 from engine.lobi.sensitivity import groups_of, measure
 
-__all__ = ["CANDIDATES", "Allocated", "allocate", "measured_front"]
+__all__ = ["CANDIDATES", "Allocated", "allocate", "measured_front", "own_types"]
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -57,16 +57,26 @@ def allocate(
     *,
     threads: int = 0,
     cache: Path | None = None,
+    merged: Collection[str] = (),
     span: tuple[float, float] = (0.0, 1.0),
     is_cancelled: Callable[[], bool] = lambda: False,
 ) -> Generator[Step, None, Allocated]:
     """Return the plan with the types that a wish comes to on this machine; yields Steps within a span of shares.
 
-    `file` is the model with its adapter merged. Raises LobiError if nothing fits the wish (the sentence says what
+    `file` is the model with its adapter merged; of the tensors named as `merged` the type is that of the merging, which
+    nobody wants to keep. Raises LobiError if nothing fits the wish (the sentence says what
     would), the text is too short, or it is cancelled.
     """
     found = yield from measured_front(
-        file, plan, calibration, work, threads=threads, cache=cache, span=span, is_cancelled=is_cancelled
+        file,
+        plan,
+        calibration,
+        work,
+        threads=threads,
+        cache=cache,
+        merged=merged,
+        span=span,
+        is_cancelled=is_cancelled,
     )
     chosen = allocation_for(found, wish)
     return Allocated(replace(plan, types=dict(chosen.types)), found, chosen.kl)
@@ -80,13 +90,15 @@ def measured_front(
     *,
     threads: int = 0,
     cache: Path | None = None,
+    merged: Collection[str] = (),
     span: tuple[float, float] = (0.0, 1.0),
     is_cancelled: Callable[[], bool] = lambda: False,
 ) -> Generator[Step, None, tuple[Allocation, ...]]:
     """Return the Pareto front of a model's versions on this machine; yields and raises as `allocate` does."""
     header = read_header(file)
     own = own_types(header)
-    types = tuple(dict.fromkeys((*CANDIDATES, *(kind for kind in own.values() if kind in TYPES))))
+    kept_types = {name: kind for name, kind in own.items() if kind in TYPES and name not in merged}
+    types = tuple(dict.fromkeys((*CANDIDATES, *kept_types.values())))
     begin, end = span
     middle = begin + 0.75 * (end - begin)
     kept = _kept(cache, file, calibration, types)
@@ -111,7 +123,7 @@ def measured_front(
             _save(kept, known)
     # A quantized tensor that stays as it is loses nothing.
     sensitivities = {
-        name: {**known.get(name, {}), **({kind: 0.0} if kind in TYPES else {})} for name, kind in own.items()
+        name: {**known.get(name, {}), **({kept_types[name]: 0.0} if name in kept_types else {})} for name in own
     }
     yield Step("measuring", middle)
     speeds = kernel_speeds(

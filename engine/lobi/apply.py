@@ -28,7 +28,7 @@ from engine.lobi.fingerprint import LOBI_KEY, fingerprint
 from engine.lobi.messages import STOPPED, Made, MakeVersion, Step, Wish
 from engine.lobi.naming import require_supported
 from engine.lobi.policy import loss_of_perplexity
-from engine.lobi.rewrite import rewrite
+from engine.lobi.rewrite import changed_tensors, rewrite
 from engine.lobi.versions import plan_hash, write_card
 from engine.scaling.probe import free_memory_mb
 
@@ -79,6 +79,7 @@ def make(request: MakeVersion, is_cancelled: Cancelled = lambda: False) -> Itera
             work,
             threads=threads,
             cache=cache,
+            merged=changed_tensors(request.source, plan, adapter),
             span=(MEASURED_FROM, QUANTIZED_FROM),
             is_cancelled=is_cancelled,
         )
