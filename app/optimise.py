@@ -278,7 +278,8 @@ class Optimising(QObject):
         if order is not None and order.by_itself and not stopped:
             # Made, failed, or nothing was lacking: each is final until the next start.
             self._is_wanted = False
-        made = None if stopped or self._trouble else self._made
+        # A version that is finished counts, whatever became of its draft.
+        made = self._made
         self.ended.emit(Outcome(made, made is not None and self._is_in_use(made), self._trouble))
         following, self._next = self._next, None
         if following is not None and not self._is_closed:

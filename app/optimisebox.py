@@ -115,10 +115,11 @@ class OptimiseBox(QWidget):
         if not self.is_running or self._optimising.is_followed:
             return
         self._show_running(False)
-        if outcome.trouble:
+        if outcome.made is not None:
+            told = f"{made_report(outcome.made)} {_NOW if outcome.in_use else _LATER}"
+            self._say(f"{told} {outcome.trouble}".rstrip())
+        elif outcome.trouble:
             self._say(outcome.trouble, is_trouble=True)
-        elif outcome.made is not None:
-            self._say(f"{made_report(outcome.made)} {_NOW if outcome.in_use else _LATER}")
         else:
             self._say("Stopped: the model is what it was.")
 

@@ -106,9 +106,12 @@ class Optimiser:
             self._stopped.clear()
 
     def _events(self, source: Path, job: _Job, wish: Wish | None) -> Iterator[Step | Made]:
+        target = version_path(self._config.data.models, source, job.role)
+        if target.exists() and card_of(target) is None:
+            raise LobiError(f"{target} was not made by Hola and would be replaced: give that file another name.")
         return self._workshop.make(
             source,
-            version_path(self._config.data.models, source, job.role),
+            target,
             self._config.assets / "lobi" / CALIBRATION,
             plan=job.plan,
             wish=wish if job.role == "target" else None,

@@ -219,6 +219,7 @@ class FakeOptimiser:
         self.gate = threading.Event()
         self.gate.set()
         self.error: HolaError | None = None
+        self.draft_error: HolaError | None = None
         self.runs: list[tuple[Path | None, Wish]] = []
         self.stopped = threading.Event()
         self.asked = 0
@@ -239,11 +240,13 @@ class FakeOptimiser:
         yield Step("checking", 0.4)
         self.gate.wait()
         if self.stopped.is_set():
-            raise LobiError("Optimising was stopped: the original stays in use.")
+            raise LobiError("Optimising was stopped: the model in use stays.")
         if self.error is not None:
             raise self.error
         original = source or bundled_model()
         yield Made(original.with_suffix(".lobi.gguf"), original, "target", BEFORE, AFTER, 0.02)
+        if self.draft_error is not None:
+            raise self.draft_error
         yield Made(original.with_suffix(".draft.gguf"), original, "draft", BEFORE, AFTER, 0.4)
         self.missing = False
 

@@ -117,6 +117,17 @@ def test_it_gives_way_and_is_tried_again(
     assert len(engine.optimiser.runs) == 2
 
 
+def test_a_version_that_is_finished_counts_whatever_became_of_its_draft(
+    optimising: Optimising, engine: FakeEngine, qtbot: QtBot
+) -> None:
+    engine.optimiser.missing = True
+    engine.optimiser.draft_error = LobiError("The disk is full: make room.")
+    optimising.set_occupied("model", False)
+    outcome = ended(qtbot, optimising)
+    assert outcome.made is not None
+    assert (outcome.made.role, outcome.in_use, outcome.trouble) == ("target", True, "The disk is full: make room.")
+
+
 def test_a_failure_is_final_until_the_next_start(optimising: Optimising, engine: FakeEngine, qtbot: QtBot) -> None:
     engine.optimiser.missing = True
     engine.optimiser.error = LobiError("The disk is full: make room.")
