@@ -15,8 +15,8 @@ MIB = 2**20
 CONTEXT_STEP = 256
 SMALLEST_CONTEXT = 512
 MOST_LAYERS = 4096
-KV_ELEMENT_BYTES = {"f16": 2.0, "q8_0": 1.0625}
-"""By the type of the cache."""
+KV_ELEMENT_BYTES = {"f16": 2.0, "q8_0": 1.0625, "q5_0_keys": 1.34375}
+"""By the type of the cache: keys and values alike, or keys alone in 5 bits."""
 KV_BLOCK = 32
 """Elements that share a scale in q8_0: heads of another width keep f16."""
 KV_TYPE_KEY, BRIEF_KEY = "hola.kv_type", "hola.brief"
@@ -55,7 +55,7 @@ class Preflight:
     key_length: int
     """Width of a key head."""
     kv_type: str
-    """Type of the KV cache: "f16" or "q8_0"."""
+    """Type of the KV cache: "f16", "q8_0", or "q5_0_keys" (keys in q5_0, values in f16)."""
     is_brief: bool
     """Whether it answers grounded questions in a few words."""
 
@@ -97,7 +97,8 @@ def preflight(path: Path, context_tokens: int, free_bytes: int) -> Preflight:
 def kv_type(header: GgufHeader, architecture: str) -> str:
     """Return the type of the KV cache that a file asks for, where its heads allow it; else "f16"."""
     fits = all(width % KV_BLOCK == 0 for width in _head_widths(header, architecture))
-    return "q8_0" if fits and header.text(KV_TYPE_KEY) == "q8_0" else "f16"
+    asked = header.text(KV_TYPE_KEY)
+    return asked if fits and asked in KV_ELEMENT_BYTES else "f16"
 
 
 def kv_cache_bytes(header: GgufHeader, architecture: str, context_tokens: int) -> int:

@@ -51,7 +51,7 @@ class Plan:
     """Type of each tensor, by the name it has in the finished model ("blk.0.ffn_up.weight": "q4_0"); tensors that are
     not named keep the type they have if nothing changed them, else they become the default type."""
     default_type: str = "q4_0"
-    kv_type: Literal["f16", "q8_0"] = "q8_0"
+    kv_type: Literal["f16", "q8_0", "q5_0_keys"] = "q5_0_keys"
     """Of the KV cache."""
     brief: bool = False
     """Whether the model learned to answer grounded questions in a few words."""
@@ -136,7 +136,7 @@ def _problem(plan: Plan) -> str:
     texts = (plan.name, plan.fingerprint, plan.default_type, *plan.types, *plan.types.values())
     if not all(isinstance(each, str) for each in texts):
         return "a name is no text"
-    if plan.role not in ("target", "draft") or plan.kv_type not in ("f16", "q8_0"):
+    if plan.role not in ("target", "draft") or plan.kv_type not in ("f16", "q8_0", "q5_0_keys"):
         return "an unknown role or cache type"
     for rows, what in (((plan.layers,), "layers"), (plan.kv_groups, "heads"), (plan.channels, "channels")):
         if len({len(row) for row in rows}) > 1:

@@ -16,7 +16,7 @@ from gguf.constants import GGMLQuantizationType
 
 from engine.errors import LobiError
 from engine.llm.gguf_header import GgufHeader, read_header
-from engine.llm.quantizing import TYPES
+from engine.llm.quantizing import TYPES, fitting_type
 from engine.lobi.adapter import Plan
 from engine.lobi.allocate import Allocation, fixed_bytes, front, tensors_of
 from engine.lobi.kernels import kernel_speeds, quantizable
@@ -24,7 +24,7 @@ from engine.lobi.messages import Step, Wish
 from engine.lobi.policy import allocation_for
 from engine.lobi.sensitivity import groups_of, measure
 
-__all__ = ["CANDIDATES", "Allocated", "allocate", "measured_front", "own_types"]
+__all__ = ["CANDIDATES", "Allocated", "allocate", "measured_front"]
 
 logger = logging.getLogger(__name__)
 Result = TypeVar("Result")
@@ -96,7 +96,7 @@ def measured_front(
 ) -> Generator[Step, None, tuple[Allocation, ...]]:
     """Return the Pareto front of a model's versions on this machine; yields and raises as `allocate` does."""
     header = read_header(file)
-    own = own_types(header)
+    own = _own_types(header)
     kept_types = {name: kind for name, kind in own.items() if kind in TYPES and name not in merged}
     types = tuple(dict.fromkeys((*CANDIDATES, *kept_types.values())))
     begin, end = span
@@ -122,8 +122,15 @@ def measured_front(
         if not measured.estimated:
             _save(kept, known)
     # A quantized tensor that stays as it is loses nothing.
+    # Neither does one that was trained under this rounding; more bits would not bring it nearer to what was trained.
+    shapes = {tensor.name: tensor.shape for tensor in header.tensors}
+    trained = {name: fitting_type(shapes[name], plan.default_type) for name in own if name in merged}
     sensitivities = {
-        name: {**known.get(name, {}), **({kept_types[name]: 0.0} if name in kept_types else {})} for name in own
+        name: {
+            **known.get(name, {}),
+            **{lossless[name]: 0.0 for lossless in (kept_types, trained) if name in lossless},
+        }
+        for name in own
     }
     yield Step("measuring", middle)
     speeds = kernel_speeds(
@@ -133,7 +140,7 @@ def measured_front(
     return front(tensors_of(header, types), sensitivities, speeds, other_bytes=fixed_bytes(header))
 
 
-def own_types(header: GgufHeader) -> dict[str, str]:
+def _own_types(header: GgufHeader) -> dict[str, str]:
     """Return the type that each tensor has whose type can be chosen."""
     return {tensor.name: GGMLQuantizationType(tensor.type_id).name.lower() for tensor in quantizable(header)}
 
