@@ -103,11 +103,13 @@ def adapt(
     checkpoint: Path | None = None,
     report: Callable[[Progress], None] = lambda _: None,
     loss_of: Loss | None = None,
+    start: Adapted | None = None,
 ) -> Adapted:
     """Learn for `recipe.steps` steps, or until the seconds are used up; go on from a checkpoint if there is one.
 
     `loss_of(model, ids, mask, weights)` gives the loss of a batch: token ids and mask of shape (examples, tokens), and
     what each token counts when it is predicted, same shape, 0 for those that are not learned.
+    It begins with what was learned before, `start`, if that is given, of the same rank and scale.
     Raises HolaError if the examples are of none of the kinds wanted, or the checkpoint is another training's.
     """
     torch.manual_seed(recipe.seed)
@@ -115,6 +117,8 @@ def adapt(
     config = LoraConfig(r=recipe.rank, lora_alpha=recipe.alpha, target_modules=list(LINEAR), lora_dropout=0.0)
     model = get_peft_model(loaded.model, config)
     layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, LoraLayer)}
+    if start is not None:
+        _begin_with(start, layers)
     rounding = _Rounding(layers) if recipe.rounding else None
     learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(learned, lr=recipe.rate, betas=(0.9, 0.99), weight_decay=0.0)
@@ -152,6 +156,14 @@ def adapt(
         for name, layer in layers.items()
     }
     return Adapted(pairs, recipe.alpha / recipe.rank, asdict(recipe), step)
+
+
+def _begin_with(start: Adapted, layers: Mapping[str, LoraLayer]) -> None:
+    for name, layer in layers.items():
+        a, b = start.pairs[name.removeprefix("base_model.model.")]
+        with torch.no_grad():
+            layer.lora_A["default"].weight.copy_(a)
+            layer.lora_B["default"].weight.copy_(b)
 
 
 def answer_states(model: torch.nn.Module, ids: torch.Tensor, mask: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:

@@ -10,17 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch.nn.functional import kl_div, log_softmax
+from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
 from engine.lobi.adapt import Adapted, answer_states
 from engine.lobi.fake_quant import BLOCK, rounded_q4_0
 
-__all__ = ["distillation", "merge", "round_weights"]
+__all__ = ["distillation", "merge", "retention", "round_weights"]
 
 PROMPT_SHARE = 0.12
 """Of the prompts' tokens, how many are learned in each step."""
 PROMPT_WEIGHT = 0.6
 """What they count together, against the answers."""
+
+RETAINED = 1.0
+"""What they count against the answers where they hold a model to the original."""
 
 Loss = Callable[[torch.nn.Module, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -31,11 +34,7 @@ def distillation(whole: torch.nn.Module, seed: int) -> Loss:
     generator = torch.Generator()
 
     def loss_of(model: torch.nn.Module, ids: torch.Tensor, mask: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-        # By the batch itself, so that a training that goes on draws what an unbroken one draws.
-        generator.manual_seed(seed + int(ids.sum()))
-        drawn = torch.rand(ids.shape, generator=generator).to(ids.device) < PROMPT_SHARE
-        drawn &= (mask > 0) & (weights == 0)
-        drawn[:, 0] = False
+        drawn = _drawn(generator, seed, ids, mask, weights)
         weights = weights + drawn * (PROMPT_WEIGHT * weights.sum() / drawn.sum().clamp(min=1))
         chosen = weights > 0
         with torch.no_grad():
@@ -45,6 +44,43 @@ def distillation(whole: torch.nn.Module, seed: int) -> Loss:
         return (divergences * weights[:, 1:][chosen[:, 1:]]).sum()
 
     return loss_of
+
+
+def retention(original: torch.nn.Module, seed: int) -> Loss:
+    """Return the loss that teaches the answers, and holds a model to the original's distributions elsewhere.
+
+    Negative log-likelihood at the tokens that are learned, and KL(original || model) at some of the prompts' tokens:
+    what was not taught stays as it was (learning without forgetting, Li and Hoiem, arXiv 1606.09282).
+    """
+    original.requires_grad_(False)
+    generator = torch.Generator()
+
+    def loss_of(model: torch.nn.Module, ids: torch.Tensor, mask: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+        drawn = _drawn(generator, seed, ids, mask, weights)
+        taught = weights > 0
+        chosen = taught | drawn
+        logits = answer_states(model, ids, mask, chosen)
+        is_taught = taught[:, 1:][chosen[:, 1:]]
+        targets = ids[:, 1:][chosen[:, 1:]][is_taught]
+        losses = cross_entropy(logits[is_taught], targets, reduction="none")
+        answers = (losses * weights[:, 1:][taught[:, 1:]]).sum()
+        with torch.no_grad():
+            wanted = log_softmax(answer_states(original, ids, mask, drawn), -1)
+        kept = kl_div(log_softmax(logits[~is_taught], -1), wanted, reduction="sum", log_target=True)
+        return answers + RETAINED * weights.sum() * kept / drawn.sum().clamp(min=1)
+
+    return loss_of
+
+
+def _drawn(
+    generator: torch.Generator, seed: int, ids: torch.Tensor, mask: torch.Tensor, weights: torch.Tensor
+) -> torch.Tensor:
+    """Draw some of the prompts' tokens: by the batch itself, so that a training that goes on draws the same ones."""
+    generator.manual_seed(seed + int(ids.sum()))
+    drawn = torch.rand(ids.shape, generator=generator).to(ids.device) < PROMPT_SHARE
+    drawn &= (mask > 0) & (weights == 0)
+    drawn[:, 0] = False
+    return drawn
 
 
 def merge(model: torch.nn.Module, learned: Adapted) -> None:

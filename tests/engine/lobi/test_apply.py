@@ -77,7 +77,7 @@ def test_version_has_the_adapter_the_types_and_a_card(bench: Bench) -> None:
     assert ready_version([made.path.parent], bench.source) == made.path
     assert (types["output.weight"], types["blk.0.attn_q.weight"], types["output_norm.weight"]) == (8, 2, 0)
     assert (header.metadata[KV_TYPE_KEY], header.metadata[BRIEF_KEY], header.metadata[LOBI_KEY]) == (
-        "q8_0",
+        "q5_0_keys",
         True,
         "Tiny",
     )

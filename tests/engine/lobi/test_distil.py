@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import pytest
 
@@ -10,11 +11,12 @@ torch = pytest.importorskip("torch", reason="training needs the extra [lobi]")
 pytest.importorskip("peft", reason="training needs the extra [lobi]")
 
 from engine.lobi.adapt import Adapted, Progress, Recipe, adapt, batch_of  # noqa: E402
-from engine.lobi.distil import distillation, merge, round_weights  # noqa: E402
+from engine.lobi.distil import distillation, merge, retention, round_weights  # noqa: E402
 from engine.lobi.examples import Example  # noqa: E402
 from engine.lobi.fake_quant import rounded_q4_0  # noqa: E402
 from engine.lobi.importance import cut  # noqa: E402
 from engine.lobi.torch_model import Tokens  # noqa: E402
+from engine.messages import ChatMessage  # noqa: E402
 from tests.engine.lobi.byte_tokenizer import loaded  # noqa: E402
 from tests.engine.lobi.tiny_models import TOKENS, adapted, logits_of, random_pairs  # noqa: E402
 
@@ -41,6 +43,36 @@ def test_pruned_model_recovers() -> None:
     adapt(student, [TEXT], RECIPE, report=told.append, loss_of=distillation(whole.model, 1))
 
     assert told[-1].loss < 0.5 * told[0].loss
+
+
+def test_what_is_taught_is_learned_and_the_rest_held() -> None:
+    fact = Example("grounded", (ChatMessage("user", "Say what comes down the river in spring."),), "Whatever floats.")
+    held = batch_of([Tokens(list(b"Say what comes down the river in spring, and what does not."), 5)])
+    shifts, gains = [], []
+    for keep in (True, False):
+        original, tiny = loaded(), loaded()
+        told: list[Progress] = []
+        recipe = replace(RECIPE, shares={"grounded": 1.0}, steps=60)
+        loss_of = retention(original.model, 1) if keep else None
+        adapt(tiny, [fact], recipe, report=told.append, loss_of=loss_of)
+        answer = batch_of([tiny.tokens(fact)])
+        shifts.append(float(distillation(original.model, 1)(tiny.model, *held).detach()))
+        gains.append(float(retention(original.model, 1)(tiny.model, *answer).detach()))
+    # Held to the original it moves less elsewhere.
+    assert shifts[0] < 0.85 * shifts[1]
+    assert gains[0] < 3.0
+
+
+def test_training_begins_with_what_was_learned_before() -> None:
+    first = adapt(loaded(), [TEXT], RECIPE)
+    told: list[Progress] = []
+
+    again = adapt(loaded(), [TEXT], replace(RECIPE, steps=1), report=told.append, start=first)
+
+    fresh: list[Progress] = []
+    adapt(loaded(), [TEXT], replace(RECIPE, steps=1), report=fresh.append)
+    assert told[0].loss < 0.7 * fresh[0].loss
+    assert again.steps == 1
 
 
 def test_merging_adds_what_was_learned() -> None:
