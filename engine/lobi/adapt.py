@@ -114,11 +114,7 @@ def adapt(
     """
     torch.manual_seed(recipe.seed)
     pools = _pools(loaded, examples, recipe)
-    config = LoraConfig(r=recipe.rank, lora_alpha=recipe.alpha, target_modules=list(LINEAR), lora_dropout=0.0)
-    model = get_peft_model(loaded.model, config)
-    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, LoraLayer)}
-    if start is not None:
-        _begin_with(start, layers)
+    model, layers = _attached(loaded, recipe, start)
     rounding = _Rounding(layers) if recipe.rounding else None
     learned = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(learned, lr=recipe.rate, betas=(0.9, 0.99), weight_decay=0.0)
@@ -158,12 +154,19 @@ def adapt(
     return Adapted(pairs, recipe.alpha / recipe.rank, asdict(recipe), step)
 
 
-def _begin_with(start: Adapted, layers: Mapping[str, LoraLayer]) -> None:
-    for name, layer in layers.items():
-        a, b = start.pairs[name.removeprefix("base_model.model.")]
-        with torch.no_grad():
+def _attached(loaded: Loaded, recipe: Recipe, start: Adapted | None) -> tuple[Any, dict[str, LoraLayer]]:
+    """Attach LoRA to a model; return it with its adapted layers."""
+    config = LoraConfig(r=recipe.rank, lora_alpha=recipe.alpha, target_modules=list(LINEAR), lora_dropout=0.0)
+    model = get_peft_model(loaded.model, config)
+    layers = {name: layer for name, layer in model.named_modules() if isinstance(layer, LoraLayer)}
+    if start is None:
+        return model, layers
+    with torch.no_grad():
+        for name, layer in layers.items():
+            a, b = start.pairs[name.removeprefix("base_model.model.")]
             layer.lora_A["default"].weight.copy_(a)
             layer.lora_B["default"].weight.copy_(b)
+    return model, layers
 
 
 def answer_states(model: torch.nn.Module, ids: torch.Tensor, mask: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
