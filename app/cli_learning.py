@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import typer
 
 from app import console
-from app.cli_making import find_model, require_file
+from app.cli_making import AsJson, Model, find_model, require_file
 from engine.errors import LobiError
 
 if TYPE_CHECKING:
@@ -20,10 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["adapt", "front"]
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
-Model = Annotated[
-    str, typer.Argument(metavar="MODEL", help="Name as `hola models list` shows it, or path of a GGUF file.")
-]
 MIB = 2**20
 SHOWN = 12
 """Versions of the front in the table; the JSON has all."""

@@ -9,7 +9,7 @@ import typer
 
 from app import console
 from app.cli_learning import adapt, front
-from app.cli_making import find_model, follow_making, made_json, print_made, require_file
+from app.cli_making import AsJson, Model, find_model, follow_making, made_json, print_made, require_file
 from engine.errors import HolaError
 
 __all__ = ["lobi_commands"]
@@ -17,11 +17,6 @@ __all__ = ["lobi_commands"]
 lobi_commands = typer.Typer(help="Teach, compress and compare models (Lo-Bi).", no_args_is_help=True)
 lobi_commands.command()(adapt)
 lobi_commands.command()(front)
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
-Model = Annotated[
-    str, typer.Argument(metavar="MODEL", help="Name as `hola models list` shows it, or path of a GGUF file.")
-]
 
 CALIBRATION = "calibration.md"
 

@@ -6,7 +6,9 @@ import contextlib
 from collections.abc import Generator, Iterator
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
+
+import typer
 
 from app import console
 from app.optimise_words import STAGES
@@ -16,7 +18,12 @@ from engine.lobi.messages import Made, Step
 if TYPE_CHECKING:
     from engine.config import EngineConfig
 
-__all__ = ["find_model", "follow_making", "made_json", "print_made", "require_file"]
+__all__ = ["AsJson", "Model", "find_model", "follow_making", "made_json", "print_made", "require_file"]
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout and nothing else there.")]
+Model = Annotated[
+    str, typer.Argument(metavar="MODEL", help="Name as `hola models list` shows it, or path of a GGUF file.")
+]
 
 
 def find_model(config: EngineConfig, name: str) -> Path:

@@ -92,8 +92,7 @@ CHOICE_SHOTS = (
     Choices("Why is it warmer in summer than in winter?", ("The days are longer.", "The Sun is nearer."), 0),
     Choices("Which source of energy can be used up?", ("wind", "sunlight", "coal", "tides"), 2),
 )
-"""Made up. With some answered questions before it the bundled model chooses as well as without (44 % of ARC easy), and
-per token and per byte better (44 against 33 %, 47 against 44 %)."""
+"""Made up; every row of the table is shown them."""
 
 
 # ---------------------------------------------------------------- reading

@@ -54,12 +54,13 @@ class Recipe:
     """Tokens; longer examples are left out."""
     shares: Mapping[str, float] = field(
         default_factory=lambda: {
-            "grounded": 0.55,
-            "absent": 0.07,
-            "choice": 0.06,
-            "prompt": 0.12,
+            "grounded": 0.5,
+            "cloze": 0.12,
+            "absent": 0.06,
+            "choice": 0.05,
+            "prompt": 0.1,
             "chat": 0.11,
-            "text": 0.09,
+            "text": 0.06,
         }
     )
     """How much of each kind of example is drawn."""
@@ -169,14 +170,15 @@ def _attached(loaded: Loaded, recipe: Recipe, start: Adapted | None) -> tuple[An
     return model, layers
 
 
-def answer_states(model: torch.nn.Module, ids: torch.Tensor, mask: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+def answer_states(model: torch.nn.Module, ids: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
     """Return the logits that predict the chosen tokens, shape (number chosen, vocabulary), float32.
 
     Only these rows go through the output layer, which is the widest of a small model by far.
     """
     causal = model.get_base_model() if hasattr(model, "get_base_model") else model
     scale = getattr(causal.config, "lm_head_multiplier", 1.0)
-    hidden = causal.model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+    # What is padded stands last, where no token before it sees it.
+    hidden = causal.model(input_ids=ids, use_cache=False).last_hidden_state
     before = hidden[:, :-1][chosen[:, 1:]]
     logits: torch.Tensor = causal.lm_head(before).float() * scale
     return logits
@@ -184,7 +186,7 @@ def answer_states(model: torch.nn.Module, ids: torch.Tensor, mask: torch.Tensor,
 
 def _likelihood(model: torch.nn.Module, ids: torch.Tensor, mask: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     chosen = weights > 0
-    losses = cross_entropy(answer_states(model, ids, mask, chosen), ids[:, 1:][chosen[:, 1:]], reduction="none")
+    losses = cross_entropy(answer_states(model, ids, chosen), ids[:, 1:][chosen[:, 1:]], reduction="none")
     return (losses * weights[:, 1:][chosen[:, 1:]]).sum()
 
 

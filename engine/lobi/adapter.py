@@ -57,8 +57,6 @@ class Plan:
     """Whether the model learned to answer grounded questions in a few words."""
     most_perplexity: float = 1.05
     """On the check's text, what its perplexity may be at most, in units of the original's; a draft has no bound."""
-    sensitivities: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    """KL divergence in nats per token when one tensor alone has a type, by tensor (finished name) and type."""
     origin: Mapping[str, Any] = field(default_factory=dict)
     """How it was learned: recipe, seeds, figures."""
 

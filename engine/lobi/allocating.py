@@ -102,7 +102,7 @@ def measured_front(
     begin, end = span
     middle = begin + 0.75 * (end - begin)
     kept = _kept(cache, file, calibration, types)
-    known = plan.sensitivities or _load(kept)
+    known = _load(kept)
     if not known:
         measured = yield from _reporting(
             lambda report: measure(

@@ -192,7 +192,7 @@ def _put_in_place(request: MakeVersion, plan: Plan, made: Path, found: Compariso
         beside.unlink(missing_ok=True)
     result = Made(request.target, request.source, plan.role, found.before, found.after, found.kl, _note(request, plan))
     recipe: dict[str, Any] = {
-        "plan": {key: value for key, value in asdict(plan).items() if key != "sensitivities"},
+        "plan": asdict(plan),
         "plan_sha256": plan_hash(request.plan) if request.plan else "",
         "wish": asdict(request.wish) if request.wish else None,
         "front": [

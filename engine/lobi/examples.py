@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from engine.errors import HolaError
+from engine.lobi.cloze import cloze_questions
 from engine.messages import ChatMessage
 from engine.prompting import GROUNDED_BRIEFLY, INSTRUCTIONS, REFUSAL, grounded_message
 
@@ -25,8 +26,10 @@ HELD_OUT = 0.15
 """Share of the passages of grounded prompts that training never sees."""
 ABSENT_SHARE = 0.12
 """Of the grounded examples, how many show only passages that don't tell."""
-MORE_PASSAGES = (0, 0, 0, 1, 1, 2)
+MORE_PASSAGES = (0, 0, 0, 0, 1, 2)
 """How many other passages stand before the right one: drawn evenly."""
+ARRANGED = 2
+"""Examples that are made of each grounded question, with other passages around it or none."""
 LONGEST = 2600
 """Characters of a passage at most: longer ones cost more time than they teach."""
 MARK = slice(40, 100)
@@ -35,7 +38,7 @@ TEXT_WINDOW = 1000
 """Characters of general text in one example."""
 
 ROLES = ("system", "user", "assistant")
-Kind = Literal["grounded", "absent", "choice", "prompt", "chat", "text"]
+Kind = Literal["grounded", "cloze", "absent", "choice", "prompt", "chat", "text"]
 
 LAYOUTS = (
     r"Question: \"(?P<question>.*?)\"\s+Context: \"(?P<passage>.*)\"\s+Answer:\s*",
@@ -108,7 +111,8 @@ def read_examples(files: Sequence[Path], seed: int) -> list[Example]:
     grounded = [one for one in every if not one.is_held_out]
     # A prompt of another layout may hold the same passage.
     secret = {one.passage[MARK] for one in every if one.is_held_out and len(one.passage) > MARK.stop}
-    examples = [to_example(one, grounded, draw) for one in grounded]
+    examples = [to_example(one, grounded, draw) for one in grounded for _ in range(ARRANGED)]
+    examples += _made(grounded, draw)
     for file in files:
         if file.suffix == ".jsonl":
             others = filter(None, (_other(row) for row in _rows(file)))
@@ -118,6 +122,13 @@ def read_examples(files: Sequence[Path], seed: int) -> list[Example]:
     if not examples:
         raise HolaError("There is nothing to learn from: give JSONL files with questions and passages, or texts.")
     return examples
+
+
+def _made(grounded: Sequence[Grounded], draw: random.Random) -> Iterator[Example]:
+    """Yield questions made from the statements of the passages."""
+    for passage in dict.fromkeys(one.passage for one in grounded):
+        for question, answer in cloze_questions(passage, draw):
+            yield Example("cloze", grounded_chat(question, [passage]), answer)
 
 
 def to_example(one: Grounded, others: Sequence[Grounded], draw: random.Random) -> Example:

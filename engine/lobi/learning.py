@@ -18,7 +18,7 @@ from engine.errors import LobiError
 from engine.llm.gguf_header import read_header
 from engine.lobi.adapt import Adapted, Progress, Recipe, adapt, answer_states, batch_of
 from engine.lobi.adapter import Adapter, Pair, Plan, write_plan
-from engine.lobi.distil import distillation, merge, round_weights
+from engine.lobi.distil import distillation, merge, retention, round_weights
 from engine.lobi.examples import Example
 from engine.lobi.fingerprint import fingerprint
 from engine.lobi.importance import cut, estimate, layers_to_floor, strongest_channels, strongest_layers
@@ -27,13 +27,13 @@ from engine.lobi.torch_model import LINEAR, Loaded, load
 
 __all__ = ["DRAFT", "TARGET", "Learning", "Probes", "learn_draft", "learn_target"]
 
-TARGET = Recipe(steps=450)
+TARGET = Recipe(rate=8e-4, steps=720, longest=400)
 DRAFT = Recipe(
     rank=64,
     alpha=128.0,
     rate=8e-4,
     steps=220,
-    shares={"grounded": 0.55, "absent": 0.07, "choice": 0.06, "prompt": 0.12, "chat": 0.12, "text": 0.08},
+    longest=400,
     seed=2,
 )
 FLOOR = 0.05
@@ -75,7 +75,15 @@ def learn_target(how: Learning, examples: Sequence[Example], recipe: Recipe = TA
     probes = Probes(loaded, examples, recipe)
     losses = probes.losses()
     kept, tried = layers_to_floor(losses, probes.loss_without, FLOOR)
-    learned = adapt(loaded, examples, recipe, seconds=how.seconds, checkpoint=how.work / "target.pt", report=how.report)
+    learned = adapt(
+        loaded,
+        examples,
+        recipe,
+        seconds=how.seconds,
+        checkpoint=how.work / "target.pt",
+        report=how.report,
+        loss_of=retention(load(how.weights).model, recipe.seed),
+    )
     own = fingerprint(how.source)
     torch.save({"pairs": learned.pairs, "scale": learned.scale, "fingerprint": own}, how.work / TAUGHT)
     plan = Plan("", "", brief=True)
@@ -225,7 +233,7 @@ class Probes:
 
         def loss() -> torch.Tensor:
             with torch.autocast(self._ids.device.type, dtype=torch.bfloat16):
-                logits = answer_states(model, self._ids, self._mask, self._chosen)
+                logits = answer_states(model, self._ids, self._chosen)
             losses = cross_entropy(logits, self._ids[:, 1:][self._chosen[:, 1:]], reduction="none")
             return (losses * self._shares).sum()
 
@@ -253,7 +261,7 @@ class Probes:
 
     def _log_probabilities(self) -> torch.Tensor:
         with torch.no_grad(), torch.autocast(self._ids.device.type, dtype=torch.bfloat16):
-            return torch.log_softmax(answer_states(self._model, self._ids, self._mask, self._chosen), -1)
+            return torch.log_softmax(answer_states(self._model, self._ids, self._chosen), -1)
 
 
 def _supported(how: Learning) -> str:

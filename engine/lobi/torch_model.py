@@ -12,6 +12,7 @@ from transformers.utils import logging as transformers_logging
 
 from engine.errors import ModelFileError
 from engine.llm.template import ChatTemplate
+from engine.lobi.attention import WHOLE
 from engine.lobi.examples import Example
 
 __all__ = ["LINEAR", "Loaded", "Tokens", "linear_layers", "load"]
@@ -68,7 +69,11 @@ def load(path: Path, dtype: torch.dtype = torch.bfloat16) -> Loaded:
             f"transformers can't load {path.name} for training ({exc}): give a Hugging Face folder, or a GGUF file of "
             "an architecture that it reads."
         ) from exc
-    model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    if torch.cuda.is_available():
+        model = model.to("cuda")
+    else:
+        model.set_attn_implementation(WHOLE)
+    model = model.eval()
     special = [str(token) for token in tokenizer.all_special_tokens]
     template = ChatTemplate(
         tokenizer.chat_template or "", tokenizer.bos_token or "", tokenizer.eos_token or "", special

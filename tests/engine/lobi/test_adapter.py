@@ -22,7 +22,6 @@ PLAN = Plan(
     channels=((0, 1, 5), (2, 3, 4)),
     types={"token_embd.weight": "q8_0"},
     brief=True,
-    sensitivities={"a": {"q4_0": 0.1}},
     origin={"steps": 3},
 )
 
