@@ -170,23 +170,22 @@ def _attached(loaded: Loaded, recipe: Recipe, start: Adapted | None) -> tuple[An
     return model, layers
 
 
-def answer_states(model: torch.nn.Module, ids: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
-    """Return the logits that predict the chosen tokens, shape (number chosen, vocabulary), float32.
+def answer_states(model: torch.nn.Module, ids: torch.Tensor, *chosen: torch.Tensor) -> list[torch.Tensor]:
+    """Return the logits that predict the chosen tokens, for each choice of them: (number chosen, vocabulary), float32.
 
     Only these rows go through the output layer, which is the widest of a small model by far.
     """
     causal = model.get_base_model() if hasattr(model, "get_base_model") else model
     scale = getattr(causal.config, "lm_head_multiplier", 1.0)
     # What is padded stands last, where no token before it sees it.
-    hidden = causal.model(input_ids=ids, use_cache=False).last_hidden_state
-    before = hidden[:, :-1][chosen[:, 1:]]
-    logits: torch.Tensor = causal.lm_head(before).float() * scale
-    return logits
+    hidden = causal.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]
+    return [causal.lm_head(hidden[each[:, 1:]]).float() * scale for each in chosen]
 
 
 def _likelihood(model: torch.nn.Module, ids: torch.Tensor, mask: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     chosen = weights > 0
-    losses = cross_entropy(answer_states(model, ids, chosen), ids[:, 1:][chosen[:, 1:]], reduction="none")
+    (logits,) = answer_states(model, ids, chosen)
+    losses = cross_entropy(logits, ids[:, 1:][chosen[:, 1:]], reduction="none")
     return (losses * weights[:, 1:][chosen[:, 1:]]).sum()
 
 

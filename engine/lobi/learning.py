@@ -88,7 +88,7 @@ def learn_target(how: Learning, examples: Sequence[Example], recipe: Recipe = TA
     torch.save({"pairs": learned.pairs, "scale": learned.scale, "fingerprint": own}, how.work / TAUGHT)
     plan = Plan("", "", brief=True)
     if len(kept) < len(losses):
-        learned = _recover(how, examples, recipe, learned, kept, how.work / "pruned.pt")
+        learned = _recover(how, _taught(how, learned), examples, recipe, learned, kept, how.work / "pruned.pt")
         plan = replace(plan, layers=kept)
     origin = {"layer_losses": losses.round(4).tolist(), "floor": FLOOR, "dropping": tried}
     return _write(how, "target", architecture, learned, plan, origin)
@@ -110,35 +110,43 @@ def learn_draft(
     if found.get("fingerprint") != fingerprint(how.source):
         raise LobiError(f"What was taught in {how.work} is another model: give another folder, or teach it there.")
     target = Adapted(found["pairs"], found["scale"], {}, 0)
-    whole = load(how.weights)
-    merge(whole.model, target)
-    round_weights(whole.model, lambda name: ".layers." in name)
+    whole = _taught(how, target)
     losses = Probes(whole, examples, recipe).losses()
     kept = strongest_layers(losses, layers)
     chosen = _channels(how, whole, examples, recipe, target, kept, channels) if channels < 1.0 else ()
-    joined = _recover(how, examples, recipe, target, kept, how.work / "draft.pt", chosen)
+    joined = _recover(how, whole, examples, recipe, target, kept, how.work / "draft.pt", chosen, rounds_head=True)
+    # The output layer takes most of a draft's time.
     tensors = {tensor.name for tensor in read_header(how.source).tensors}
     head: dict[str, str] = {name: "q4_0" for name in ("token_embd.weight", "output.weight") if name in tensors}
     plan = Plan("", "", role="draft", layers=kept, channels=chosen, types=head, brief=True)
     return _write(how, "draft", architecture, joined, plan, {"layer_losses": losses.round(4).tolist()})
 
 
+def _taught(how: Learning, learned: Adapted) -> Loaded:
+    """Return the whole model as it will answer: with what it learned, its blocks rounded."""
+    whole = load(how.weights)
+    merge(whole.model, learned)
+    round_weights(whole.model, lambda name: ".layers." in name)
+    return whole
+
+
 def _recover(
     how: Learning,
+    whole: Loaded,
     examples: Sequence[Example],
     recipe: Recipe,
     taught: Adapted,
     kept: Sequence[int],
     checkpoint: Path,
     channels: Sequence[Sequence[int]] = (),
+    *,
+    rounds_head: bool = False,
 ) -> Adapted:
     """Cut a taught model and distil it from the whole one; return both changes as one, by the whole model's names."""
-    whole, student = load(how.weights), load(how.weights)
-    for loaded in (whole, student):
-        merge(loaded.model, taught)
-    # The whole model as it will answer: its blocks rounded. Of the student, the output layer too, most of its time.
-    round_weights(whole.model, lambda name: ".layers." in name)
-    round_weights(student.model, lambda name: "embed_tokens" in name or "lm_head" in name)
+    student = load(how.weights)
+    merge(student.model, taught)
+    if rounds_head:
+        round_weights(student.model, lambda name: "embed_tokens" in name or "lm_head" in name)
     cut(student.model, kept, channels=channels)
     learned = adapt(
         student,
@@ -233,7 +241,7 @@ class Probes:
 
         def loss() -> torch.Tensor:
             with torch.autocast(self._ids.device.type, dtype=torch.bfloat16):
-                logits = answer_states(model, self._ids, self._chosen)
+                (logits,) = answer_states(model, self._ids, self._chosen)
             losses = cross_entropy(logits, self._ids[:, 1:][self._chosen[:, 1:]], reduction="none")
             return (losses * self._shares).sum()
 
@@ -261,7 +269,8 @@ class Probes:
 
     def _log_probabilities(self) -> torch.Tensor:
         with torch.no_grad(), torch.autocast(self._ids.device.type, dtype=torch.bfloat16):
-            return torch.log_softmax(answer_states(self._model, self._ids, self._chosen), -1)
+            (logits,) = answer_states(self._model, self._ids, self._chosen)
+            return torch.log_softmax(logits, -1)
 
 
 def _supported(how: Learning) -> str:

@@ -163,3 +163,20 @@ def test_files_without_anything_to_learn_are_told(tmp_path: Path) -> None:
 
 def test_an_example_is_told_by_its_messages() -> None:
     assert Example("text", (), "a").is_whole
+
+
+def test_questions_are_made_from_passages_that_are_learned_alone(tmp_path: Path) -> None:
+    told = passages(held_out=False, count=3)
+    kept = passages(held_out=True, count=3)
+    file = rows(
+        tmp_path, "a.jsonl", [{"question": "Who?", "passage": text, "answers": ["fog"]} for text in told + kept]
+    )
+
+    made = [one for one in read_examples([file], 1) if one.kind == "cloze"]
+
+    assert len(made) == 3
+    for one in made:
+        assert any(text in one.messages[-1].content for text in told)
+        assert not any(text in one.messages[-1].content for text in kept)
+        assert any(one.answer in text for text in told)
+        assert one.messages[-1].content.count(one.answer) == 1
