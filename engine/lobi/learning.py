@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from engine.lobi.importance import cut, estimate, layers_to_floor, strongest_cha
 from engine.lobi.naming import require_supported, to_gguf_pair
 from engine.lobi.torch_model import LINEAR, Loaded, load
 
-__all__ = ["DRAFT", "TARGET", "Learning", "Probes", "learn_draft", "learn_target"]
+__all__ = ["DRAFT", "TARGET", "Learning", "Probes", "learn_draft", "learn_target", "taught"]
 
 TARGET = Recipe(rate=8e-4, steps=720, longest=400)
 DRAFT = Recipe(
@@ -64,9 +64,12 @@ class Learning:
     report: Callable[[Progress], None] = lambda _progress: None
 
 
-def learn_target(how: Learning, examples: Sequence[Example], recipe: Recipe = TARGET) -> Path:
+def learn_target(
+    how: Learning, examples: Sequence[Example], recipe: Recipe = TARGET, start: Adapted | None = None
+) -> Path:
     """Teach the model itself under rounding, and drop the layers that cost less than the floor; return the plan.
 
+    It begins with what was learned before, `start`, if that is given, of the same rank and scale.
     Where layers go, what is left is recovered by distillation from the taught model, for as many steps again. Raises
     LobiError for an architecture that can't be adapted, ModelFileError or HolaError for what can't be used.
     """
@@ -80,17 +83,19 @@ def learn_target(how: Learning, examples: Sequence[Example], recipe: Recipe = TA
         examples,
         recipe,
         seconds=how.seconds,
-        checkpoint=how.work / "target.pt",
+        checkpoint=how.work / f"target.{recipe.seed}.pt",
         report=how.report,
         loss_of=retention(load(how.weights).model, recipe.seed),
+        start=start,
     )
-    own = fingerprint(how.source)
-    torch.save({"pairs": learned.pairs, "scale": learned.scale, "fingerprint": own}, how.work / TAUGHT)
+    torch.save({**asdict(learned), "fingerprint": fingerprint(how.source)}, how.work / TAUGHT)
     plan = Plan("", "", brief=True)
     if len(kept) < len(losses):
-        learned = _recover(how, _taught(how, learned), examples, recipe, learned, kept, how.work / "pruned.pt")
+        learned = _recover(how, _whole(how, learned), examples, recipe, learned, kept, how.work / "pruned.pt")
         plan = replace(plan, layers=kept)
     origin = {"layer_losses": losses.round(4).tolist(), "floor": FLOOR, "dropping": tried}
+    if start is not None:
+        origin["before"] = {"recipe": start.recipe, "steps": start.steps}
     return _write(how, "target", architecture, learned, plan, origin)
 
 
@@ -103,14 +108,8 @@ def learn_draft(
     stays that matters most by LoRA's gradients. Raises what `learn_target` raises.
     """
     architecture = _supported(how)
-    state = how.work / TAUGHT
-    if not state.is_file():
-        raise LobiError(f"A draft is cut from a target that was taught: teach that first, in {how.work}.")
-    found = torch.load(state)
-    if found.get("fingerprint") != fingerprint(how.source):
-        raise LobiError(f"What was taught in {how.work} is another model: give another folder, or teach it there.")
-    target = Adapted(found["pairs"], found["scale"], {}, 0)
-    whole = _taught(how, target)
+    target = taught(how)
+    whole = _whole(how, target)
     losses = Probes(whole, examples, recipe).losses()
     kept = strongest_layers(losses, layers)
     chosen = _channels(how, whole, examples, recipe, target, kept, channels) if channels < 1.0 else ()
@@ -122,7 +121,18 @@ def learn_draft(
     return _write(how, "draft", architecture, joined, plan, {"layer_losses": losses.round(4).tolist()})
 
 
-def _taught(how: Learning, learned: Adapted) -> Loaded:
+def taught(how: Learning) -> Adapted:
+    """Return what `learn_target` left in the work folder; raise LobiError if it is of another model, or not there."""
+    state = how.work / TAUGHT
+    if not state.is_file():
+        raise LobiError(f"Nothing was taught in {how.work} yet: teach the model itself first.")
+    found = torch.load(state)
+    if found.pop("fingerprint", "") != fingerprint(how.source):
+        raise LobiError(f"What was taught in {how.work} is another model: give another folder, or teach it there.")
+    return Adapted(**found)
+
+
+def _whole(how: Learning, learned: Adapted) -> Loaded:
     """Return the whole model as it will answer: with what it learned, its blocks rounded."""
     whole = load(how.weights)
     merge(whole.model, learned)

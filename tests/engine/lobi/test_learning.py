@@ -112,7 +112,7 @@ def test_layers_of_a_target_that_cost_nothing_go(
 
 
 def test_draft_needs_a_target_that_was_taught(learning: Learning, tmp_path: Path) -> None:
-    with pytest.raises(LobiError, match="teach that first"):
+    with pytest.raises(LobiError, match="teach the model itself first"):
         learn_draft(replace(learning, work=tmp_path), TEXTS, 2, RECIPE)
 
 
