@@ -18,11 +18,11 @@ from transformers import PreTrainedTokenizerFast  # noqa: E402
 from engine.errors import LobiError  # noqa: E402
 from engine.lobi import learning as module  # noqa: E402
 from engine.lobi.adapt import Recipe  # noqa: E402
-from engine.lobi.adapter import read_adapter, read_plan  # noqa: E402
+from engine.lobi.adapter import Adapter, Plan, read_adapter, read_plan  # noqa: E402
 from engine.lobi.evaluate import opened, perplexity  # noqa: E402
 from engine.lobi.examples import Example  # noqa: E402
 from engine.lobi.fingerprint import fingerprint  # noqa: E402
-from engine.lobi.learning import Learning, learn_draft, learn_target  # noqa: E402
+from engine.lobi.learning import Learning, learn_draft, learn_target, taught  # noqa: E402
 from engine.lobi.rewrite import rewrite  # noqa: E402
 from tests.engine.lobi.tiny_models import build, write_gguf  # noqa: E402
 from tests.gguf_builder import CHAT_TEMPLATE, CONTROL_TOKENS, byte_vocabulary, write_llama  # noqa: E402
@@ -68,8 +68,8 @@ def test_target_and_draft_are_learned_and_made(learning: Learning, tmp_path: Pat
         assert (plan.fingerprint, plan.name, plan.brief) == (fingerprint(learning.source), "Tiny llama", True)
         made.append(tmp_path / f"{plan.role}.gguf")
         rewrite(learning.source, made[-1], plan, read_adapter(file), dtype="f32")
-    before, taught, small = losses([learning.source, *made])
-    assert taught < 0.6 * before
+    before, target_loss, small = losses([learning.source, *made])
+    assert target_loss < 0.6 * before
     assert small < 0.8 * before
     plan = read_plan(draft)
     assert (plan.role, len(plan.layers), plan.types) == (
@@ -109,6 +109,27 @@ def test_layers_of_a_target_that_cost_nothing_go(
     rewrite(learning.source, tmp_path / "small.gguf", plan, read_adapter(tmp_path / "out" / "target.json"), dtype="f32")
     before, small = losses([learning.source, tmp_path / "small.gguf"])
     assert small < 0.8 * before
+
+
+def test_target_is_taught_on_from_where_it_stands(learning: Learning, tmp_path: Path) -> None:
+    own = replace(learning, out=tmp_path / "out", work=tmp_path / "work")
+    learn_target(own, TEXTS, RECIPE)
+    rewrite(learning.source, tmp_path / "a.gguf", *plan_and_adapter(own), dtype="f32")
+
+    learn_target(own, TEXTS, replace(RECIPE, seed=RECIPE.seed + 1, steps=2), taught(own))
+
+    rewrite(learning.source, tmp_path / "b.gguf", *plan_and_adapter(own), dtype="f32")
+    first, again = losses([tmp_path / "a.gguf", tmp_path / "b.gguf"])
+    assert again < 1.2 * first
+    origin = read_plan(own.out / "target.json").origin
+    assert (origin["steps"], origin["before"]["steps"]) == (2, RECIPE.steps)
+    assert origin["before"]["recipe"]["seed"] == RECIPE.seed
+
+
+def plan_and_adapter(learning: Learning) -> tuple[Plan, Adapter | None]:
+    """Return what was learned of the model itself."""
+    file = learning.out / "target.json"
+    return read_plan(file), read_adapter(file)
 
 
 def test_draft_needs_a_target_that_was_taught(learning: Learning, tmp_path: Path) -> None:
