@@ -116,7 +116,7 @@ def test_target_is_taught_on_from_where_it_stands(learning: Learning, tmp_path: 
     learn_target(own, TEXTS, RECIPE)
     rewrite(learning.source, tmp_path / "a.gguf", *plan_and_adapter(own), dtype="f32")
 
-    learn_target(own, TEXTS, replace(RECIPE, seed=RECIPE.seed + 1, steps=2), taught(own))
+    learn_target(own, TEXTS, replace(RECIPE, seed=RECIPE.seed + 1, steps=2, rate=1e-4), taught(own))
 
     rewrite(learning.source, tmp_path / "b.gguf", *plan_and_adapter(own), dtype="f32")
     first, again = losses([tmp_path / "a.gguf", tmp_path / "b.gguf"])
