@@ -108,9 +108,9 @@ def read_examples(files: Sequence[Path], seed: int) -> list[Example]:
     draw = random.Random(seed)
     data = [file for file in files if file.suffix == ".jsonl"]
     every = read_grounded(data)
-    grounded = [one for one in every if not one.is_held_out]
-    # A prompt of another layout may hold the same passage.
+    # A prompt of another layout may hold the same passage, and so may a longer passage.
     secret = {one.passage[MARK] for one in every if one.is_held_out and len(one.passage) > MARK.stop}
+    grounded = [one for one in every if not one.is_held_out and not any(mark in one.passage for mark in secret)]
     examples = [to_example(one, grounded, draw) for one in grounded for _ in range(ARRANGED)]
     examples += _made(grounded, draw)
     for file in files:

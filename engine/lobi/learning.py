@@ -241,7 +241,7 @@ class Probes:
             raise LobiError(f"The examples are longer than {recipe.longest} tokens: give shorter ones.")
         self._model = loaded.model
         device = next(loaded.model.parameters()).device
-        self._ids, self._mask, weights = (each.to(device) for each in batch_of(tokens[:PROBES]))
+        self._ids, _, weights = (each.to(device) for each in batch_of(tokens[:PROBES]))
         self._chosen = weights > 0
         self._shares = weights[:, 1:][self._chosen[:, 1:]] / weights.sum()
         self._whole = self._log_probabilities()

@@ -13,7 +13,6 @@ from engine.errors import HolaError
 from engine.lobi.examples import Grounded
 from tests.gguf_builder import chain, write_llama
 
-ANSWER = "so 72."
 PASSAGE = "The tower of {name} has 72 steps, and so did the one that stood there before."
 
 

@@ -180,3 +180,17 @@ def test_questions_are_made_from_passages_that_are_learned_alone(tmp_path: Path)
         assert not any(text in one.messages[-1].content for text in kept)
         assert any(one.answer in text for text in told)
         assert one.messages[-1].content.count(one.answer) == 1
+
+
+def test_a_passage_that_holds_a_secret_one_is_not_learned(tmp_path: Path) -> None:
+    [secret] = passages(held_out=True, count=1)
+    longer = (f"{secret} Since then it burned for {year} nights." for year in range(1000))
+    around = next(text for text in longer if not Grounded("", text, ("",)).is_held_out)
+    [other] = passages(held_out=False, count=1)
+    texts = (secret, around, other)
+    file = rows(tmp_path, "a.jsonl", [{"question": "Who?", "passage": text, "answers": ["fog"]} for text in texts])
+
+    found = read_examples([file], 1)
+
+    assert found
+    assert not any(secret in one.messages[-1].content for one in found)
