@@ -110,7 +110,7 @@ def adapt(
 
     `loss_of(model, ids, mask, weights)` gives the loss of a batch: token ids and mask of shape (examples, tokens), and
     what each token counts when it is predicted, same shape, 0 for those that are not learned.
-    It begins with what was learned before, `start`, if that is given, of the same rank and scale.
+    It begins with what was learned before, `start`, if that is given, of the same rank.
     Raises HolaError if the examples are of none of the kinds wanted, or the checkpoint is another training's.
     """
     torch.manual_seed(recipe.seed)
@@ -166,7 +166,7 @@ def _attached(loaded: Loaded, recipe: Recipe, start: Adapted | None) -> tuple[An
         for name, layer in layers.items():
             a, b = start.pairs[name.removeprefix("base_model.model.")]
             layer.lora_A["default"].weight.copy_(a)
-            layer.lora_B["default"].weight.copy_(b)
+            layer.lora_B["default"].weight.copy_(b * (start.scale / layer.scaling["default"]))
     return model, layers
 
 

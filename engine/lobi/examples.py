@@ -19,6 +19,7 @@ from engine.errors import HolaError
 from engine.lobi.cloze import cloze_questions
 from engine.messages import ChatMessage
 from engine.prompting import GROUNDED_BRIEFLY, INSTRUCTIONS, REFUSAL, grounded_message
+from engine.retrieval.sentences import split_sentences
 
 __all__ = ["Example", "Grounded", "held_out_share", "read_examples", "read_grounded", "to_example"]
 
@@ -28,12 +29,16 @@ ABSENT_SHARE = 0.12
 """Of the grounded examples, how many show only passages that don't tell."""
 MORE_PASSAGES = (0, 0, 0, 0, 1, 2)
 """How many other passages stand before the right one: drawn evenly."""
-ARRANGED = 2
+ARRANGED = 4
 """Examples that are made of each grounded question, with other passages around it or none."""
+SHORTENED_SHARE = 0.5
+"""Of them, how many show the passage without some of its sentences: other texts each time, and shorter ones."""
+SENTENCE_STAYS = 0.6
+"""Probability of a sentence that does not hold the answer to stay in such a passage."""
 LONGEST = 2600
 """Characters of a passage at most: longer ones cost more time than they teach."""
-MARK = slice(40, 100)
-"""Characters of a passage by which it is known again inside a prompt."""
+MARK = slice(8, 20)
+"""Words of a passage by which it is known again inside another text."""
 TEXT_WINDOW = 1000
 """Characters of general text in one example."""
 
@@ -51,6 +56,7 @@ LAYOUTS = (
 )
 """Prompts that ask a question on a passage, in the layouts of common collections."""
 _LAYOUTS = tuple(re.compile(layout, re.DOTALL) for layout in LAYOUTS)
+_WORD = re.compile(r"\w+")
 _NO_ANSWER = re.compile(r"(?:no answer|can'?t answer|insufficient information.*)\.?", re.IGNORECASE)
 
 
@@ -61,7 +67,7 @@ class Grounded:
     question: str
     passage: str
     answers: tuple[str, ...]
-    """Any of these is right; the first is learned. None: the passage does not tell."""
+    """Any of these is right; None: the passage does not tell."""
     is_choice: bool = False
     """Whether it is answered by one of a few words that the passage need not contain, like yes and no."""
 
@@ -69,6 +75,14 @@ class Grounded:
     def is_held_out(self) -> bool:
         """Whether training never sees its passage."""
         return held_out_share(self.passage) < HELD_OUT
+
+    @property
+    def taught(self) -> str:
+        """What is learned: the fullest of the answers that stand in the passage, in a list without order."""
+        if not self.answers:
+            return REFUSAL
+        quoted = [answer for answer in self.answers if answer in self.passage] or list(self.answers[:1])
+        return max(quoted, key=lambda answer: (sum(each in answer for each in quoted), len(answer)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +123,8 @@ def read_examples(files: Sequence[Path], seed: int) -> list[Example]:
     data = [file for file in files if file.suffix == ".jsonl"]
     every = read_grounded(data)
     # A prompt of another layout may hold the same passage, and so may a longer passage.
-    secret = {one.passage[MARK] for one in every if one.is_held_out and len(one.passage) > MARK.stop}
-    grounded = [one for one in every if not one.is_held_out and not any(mark in one.passage for mark in secret)]
+    secret = {mark for mark in (_mark(one.passage) for one in every if one.is_held_out) if mark}
+    grounded = [one for one in every if not one.is_held_out and not _holds(one.passage, secret)]
     examples = [to_example(one, grounded, draw) for one in grounded for _ in range(ARRANGED)]
     examples += _made(grounded, draw)
     for file in files:
@@ -135,16 +149,23 @@ def to_example(one: Grounded, others: Sequence[Grounded], draw: random.Random) -
     """Lay a question out in Hola's format; now and then with other passages, or with them alone."""
     passages = [draw.choice(others).passage for _ in range(draw.choice(MORE_PASSAGES))]
     passages = [text for text in passages if text != one.passage]
-    answer = one.answers[0] if one.answers else REFUSAL
-    right: Kind = "absent" if not one.answers else "choice" if one.is_choice else "grounded"
-    kind = right
     if one.answers and draw.random() < ABSENT_SHARE:
-        passages = [text for text in passages or [draw.choice(others).passage] if answer not in text]
-        answer, kind = REFUSAL, "absent"
-    if kind == right or not passages:
-        passages = [*passages, one.passage]
-        answer, kind = one.answers[0] if one.answers else REFUSAL, right
-    return Example(kind, grounded_chat(one.question, passages), answer)
+        passages = [text for text in passages or [draw.choice(others).passage] if one.taught not in text]
+        if passages:
+            return Example("absent", grounded_chat(one.question, passages), REFUSAL)
+    shown = _shortened(one, draw) if draw.random() < SHORTENED_SHARE else one.passage
+    kind: Kind = "absent" if not one.answers else "choice" if one.is_choice else "grounded"
+    return Example(kind, grounded_chat(one.question, [*passages, shown]), one.taught)
+
+
+def _shortened(one: Grounded, draw: random.Random) -> str:
+    """Return the passage without some sentences; all of it where the answer is not in its words."""
+    if one.is_choice or one.taught not in one.passage:
+        return one.passage
+    sentences = [one.passage[span.start : span.end] for span in split_sentences(one.passage)]
+    kept = [text for text in sentences if one.taught in text or draw.random() < SENTENCE_STAYS]
+    # An answer may reach over the end of what was taken for a sentence ("St. Louis").
+    return " ".join(kept) if any(one.taught in text for text in kept) else one.passage
 
 
 def grounded_chat(question: str, passages: Sequence[str]) -> tuple[ChatMessage, ...]:
@@ -234,8 +255,21 @@ def _other(row: Mapping[str, Any]) -> Example | None:
     return Example("prompt", (ChatMessage("system", INSTRUCTIONS), ChatMessage("user", prompt.strip())), answer)
 
 
-def _shows(example: Example, passages: Collection[str]) -> bool:
-    return any(mark in message.content for message in example.messages for mark in passages)
+def _shows(example: Example, secret: Collection[str]) -> bool:
+    return any(_holds(message.content, secret) for message in example.messages)
+
+
+def _mark(passage: str) -> str:
+    """Return some words of a passage that tell it from others, in one spelling; "" of one that is too short."""
+    words = _WORD.findall(passage.casefold())[MARK]
+    return " ".join(words) if len(words) == MARK.stop - MARK.start else ""
+
+
+def _holds(text: str, secret: Collection[str]) -> bool:
+    """Say whether a text holds one of the marks, whatever its spaces and punctuation."""
+    words = _WORD.findall(text.casefold())
+    size = MARK.stop - MARK.start
+    return any(" ".join(words[at : at + size]) in secret for at in range(len(words) - size + 1))
 
 
 def _windows(file: Path) -> Iterator[Example]:

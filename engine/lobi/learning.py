@@ -13,17 +13,18 @@ import numpy.typing as npt
 import torch
 from peft import LoraConfig, get_peft_model
 from torch.nn.functional import cross_entropy
+from transformers import AutoConfig
 
 from engine.errors import LobiError
 from engine.llm.gguf_header import read_header
 from engine.lobi.adapt import Adapted, Progress, Recipe, adapt, answer_states, batch_of
-from engine.lobi.adapter import Adapter, Pair, Plan, write_plan
+from engine.lobi.adapter import Adapter, Pair, Plan, read_adapter, read_plan, write_plan
 from engine.lobi.distil import distillation, merge, retention, round_weights
 from engine.lobi.examples import Example
 from engine.lobi.fingerprint import fingerprint
 from engine.lobi.importance import cut, estimate, layers_to_floor, strongest_channels, strongest_layers
-from engine.lobi.naming import require_supported, to_gguf_pair
-from engine.lobi.torch_model import LINEAR, Loaded, load
+from engine.lobi.naming import from_gguf_pair, require_supported, to_gguf_pair
+from engine.lobi.torch_model import LINEAR, Loaded, linear_layers, load
 
 __all__ = ["DRAFT", "TARGET", "Learning", "Probes", "learn_draft", "learn_target", "taught"]
 
@@ -69,7 +70,7 @@ def learn_target(
 ) -> Path:
     """Teach the model itself under rounding, and drop the layers that cost less than the floor; return the plan.
 
-    It begins with what was learned before, `start`, if that is given, of the same rank and scale.
+    It begins with what was learned before, `start`, if that is given, of the same rank.
     Where layers go, what is left is recovered by distillation from the taught model, for as many steps again. Raises
     LobiError for an architecture that can't be adapted, ModelFileError or HolaError for what can't be used.
     """
@@ -122,14 +123,37 @@ def learn_draft(
 
 
 def taught(how: Learning) -> Adapted:
-    """Return what `learn_target` left in the work folder; raise LobiError if it is of another model, or not there."""
+    """Return what the target has learned: what `learn_target` left in the work folder, or else the plan in `out`.
+
+    Raises LobiError if it is of another model, if there is nothing, or if the plan alone is left of a model that lost
+    layers.
+    """
     state = how.work / TAUGHT
     if not state.is_file():
-        raise LobiError(f"Nothing was taught in {how.work} yet: teach the model itself first.")
+        return _planned(how)
     found = torch.load(state)
     if found.pop("fingerprint", "") != fingerprint(how.source):
         raise LobiError(f"What was taught in {how.work} is another model: give another folder, or teach it there.")
     return Adapted(**found)
+
+
+def _planned(how: Learning) -> Adapted:
+    """Return what the plan of the target has learned, by the names of transformers."""
+    file = how.out / "target.json"
+    if not file.is_file():
+        raise LobiError(f"Nothing was taught in {how.work} yet: teach the model itself first.")
+    plan, adapter = read_plan(file), read_adapter(file)
+    if plan.fingerprint != fingerprint(how.source):
+        raise LobiError(f"The plan {file} is of another model: give another folder, or teach the model there.")
+    if plan.layers or adapter is None:
+        raise LobiError(f"The plan {file} does not tell all that the model was taught: teach it again.")
+    architecture, config = _supported(how), _config(how)
+    pairs = {}
+    for name in linear_layers(load(how.weights).model):
+        pair = from_gguf_pair(architecture, config, name, adapter.pairs)
+        if pair is not None:
+            pairs[name] = (torch.from_numpy(pair[0]), torch.from_numpy(pair[1]))
+    return Adapted(pairs, 1.0, dict(plan.origin.get("recipe", {})), int(plan.origin.get("steps", 0)))
 
 
 def _whole(how: Learning, learned: Adapted) -> Loaded:
@@ -293,11 +317,7 @@ def _supported(how: Learning) -> str:
 
 def _write(how: Learning, role: str, architecture: str, learned: Adapted, plan: Plan, origin: dict[str, Any]) -> Path:
     """Write a plan and its adapter in GGUF's names and order of rows."""
-    from transformers import AutoConfig
-
-    where = {"gguf_file": how.weights.name} if how.weights.is_file() else {}
-    folder = how.weights.parent if how.weights.is_file() else how.weights
-    config = AutoConfig.from_pretrained(folder, **where).to_dict()
+    config = _config(how)
     pairs: dict[str, Pair] = {}
     for name, (a, b) in learned.pairs.items():
         tensor, own_a, own_b = to_gguf_pair(architecture, config, name, a.numpy(), (learned.scale * b).numpy())
@@ -315,3 +335,11 @@ def _write(how: Learning, role: str, architecture: str, learned: Adapted, plan: 
         Adapter(pairs),
     )
     return file
+
+
+def _config(how: Learning) -> dict[str, Any]:
+    """Return the model's configuration as transformers reads it."""
+    where = {"gguf_file": how.weights.name} if how.weights.is_file() else {}
+    folder = how.weights.parent if how.weights.is_file() else how.weights
+    found: dict[str, Any] = AutoConfig.from_pretrained(folder, **where).to_dict()
+    return found

@@ -14,7 +14,7 @@ from gguf import MODEL_ARCH, get_tensor_name_map
 
 from engine.errors import LobiError
 
-__all__ = ["SUPPORTED", "interleaved", "require_supported", "to_gguf_pair"]
+__all__ = ["SUPPORTED", "from_gguf_pair", "interleaved", "require_supported", "to_gguf_pair"]
 
 ARCHITECTURES = {
     "llama": MODEL_ARCH.LLAMA,
@@ -45,25 +45,53 @@ def to_gguf_pair(
     A GGUF weight is P S W with a permutation P and a scale S of rows, so that B becomes P S B and A stays. Raises
     LobiError for another architecture, another kind of layer, or shapes that don't fit.
     """
-    require_supported(architecture)
-    kind = name.rsplit(".", 1)[-1]
-    names = get_tensor_name_map(ARCHITECTURES[architecture], int(config["num_hidden_layers"]))
-    found = names.get_name(name)
-    if kind not in LINEAR or found is None:
-        raise LobiError(f"The layer {name[:64]} of a {architecture} model can't be adapted: leave it out.")
+    tensor = _tensor(architecture, config, name)
     if a.ndim != 2 or b.ndim != 2 or a.shape[0] != b.shape[1]:
         raise LobiError(f"The factors of the layer {name[:64]} don't fit each other: learn the adapter anew.")
-    a, b = a.astype(np.float32), b.astype(np.float32)
-    if architecture == "llama" and kind in ("q_proj", "k_proj"):
-        heads = int(config["num_attention_heads"])
-        if kind == "k_proj":
-            heads = int(config.get("num_key_value_heads") or heads)
-        if b.shape[0] % (2 * heads):
-            raise LobiError(f"The factors of the layer {name[:64]} don't fit its heads: learn the adapter anew.")
-        b = b[interleaved(heads, b.shape[0] // heads)]
+    order, scales = _rows(architecture, config, name, b.shape[0])
+    return tensor, a.astype(np.float32), np.ascontiguousarray(b[order] * scales, np.float32)
+
+
+def from_gguf_pair(
+    architecture: str, config: Mapping[str, Any], name: str, pairs: Mapping[str, tuple[Floats, Floats]]
+) -> tuple[Floats, Floats] | None:
+    """Return the factors of a layer, by its name in transformers, from those of GGUF's tensors; None without any.
+
+    The inverse of `to_gguf_pair`, whose arguments and errors it shares.
+    """
+    found = pairs.get(_tensor(architecture, config, name))
+    if found is None:
+        return None
+    a, b = found
+    order, scales = _rows(architecture, config, name, b.shape[0])
+    own = np.empty_like(b)
+    own[order] = b / scales
+    return a, own
+
+
+def _tensor(architecture: str, config: Mapping[str, Any], name: str) -> str:
+    """Return GGUF's name of a layer's weight."""
+    require_supported(architecture)
+    names = get_tensor_name_map(ARCHITECTURES[architecture], int(config["num_hidden_layers"]))
+    found = names.get_name(name)
+    if name.rsplit(".", 1)[-1] not in LINEAR or found is None:
+        raise LobiError(f"The layer {name[:64]} of a {architecture} model can't be adapted: leave it out.")
+    return f"{found}.weight"
+
+
+def _rows(architecture: str, config: Mapping[str, Any], name: str, rows: int) -> tuple[npt.NDArray[np.intp], Floats]:
+    """Return in which order GGUF has the rows of a layer, and the scale of each in that order."""
+    kind = name.rsplit(".", 1)[-1]
     if architecture == "falcon-h1":
-        b = b * _row_scales(config, kind, b.shape[0])
-    return f"{found}.weight", a, np.ascontiguousarray(b, np.float32)
+        return np.arange(rows), _row_scales(config, kind, rows)
+    if architecture != "llama" or kind not in ("q_proj", "k_proj"):
+        return np.arange(rows), np.ones((1, 1), np.float32)
+    heads = int(config["num_attention_heads"])
+    if kind == "k_proj":
+        heads = int(config.get("num_key_value_heads") or heads)
+    if rows % (2 * heads):
+        raise LobiError(f"The factors of the layer {name[:64]} don't fit its heads: learn the adapter anew.")
+    return interleaved(heads, rows // heads), np.ones((1, 1), np.float32)
 
 
 def interleaved(heads: int, width: int) -> npt.NDArray[np.intp]:

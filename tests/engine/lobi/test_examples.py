@@ -88,6 +88,39 @@ def test_grounded_example_is_what_hola_shows_the_model(tmp_path: Path) -> None:
     assert told[0].messages[-1].content.endswith(f"{text}\n\n{GROUNDED_BRIEFLY}When?")
 
 
+@pytest.mark.parametrize(
+    ("answers", "taught"),
+    [
+        (("Lee", "Colonel Robert E. Lee", "Robert E. Lee"), "Colonel Robert E. Lee"),
+        (("the Alps, far away", "Lee", "Israel Greene", "Greene"), "Israel Greene"),
+        (("a colonel of theirs", "an officer"), "a colonel of theirs"),
+    ],
+)
+def test_of_several_answers_the_fullest_one_of_the_passage_is_learned(answers: tuple[str, ...], taught: str) -> None:
+    assert Grounded("Who?", "Colonel Robert E. Lee sent Israel Greene.", answers).taught == taught
+
+
+def test_some_examples_show_the_passage_without_sentences_that_do_not_answer(tmp_path: Path) -> None:
+    [first] = passages(False, 1)
+    text = f"{first} It burned oil. Later it burned gas. A bell rang beside it."
+    text = next(each for each in (f"{text} Ships saw it {n} miles off." for n in range(99)) if is_learned(each))
+    file = rows(tmp_path, "a.jsonl", [{"question": "What was it?", "passage": text, "answers": ["gas"]}])
+
+    shown = [
+        one.messages[-1].content for seed in range(10) for one in read_examples([file], seed) if one.kind == "grounded"
+    ]
+
+    assert any(text in each for each in shown)
+    shorter = [each for each in shown if text not in each]
+    assert shorter
+    assert all("Later it burned gas." in each for each in shorter)
+    assert len(set(shorter)) > 1
+
+
+def is_learned(passage: str) -> bool:
+    return not Grounded("", passage, ("",)).is_held_out
+
+
 def test_absent_example_shows_no_passage_with_the_answer(tmp_path: Path) -> None:
     found = [
         {"question": f"When {number}?", "passage": f"{text} Number {number}.", "answers": [f"Number {number}"]}
@@ -180,6 +213,19 @@ def test_questions_are_made_from_passages_that_are_learned_alone(tmp_path: Path)
         assert not any(text in one.messages[-1].content for text in kept)
         assert any(one.answer in text for text in told)
         assert one.messages[-1].content.count(one.answer) == 1
+
+
+def test_a_secret_passage_is_known_in_another_spelling(tmp_path: Path) -> None:
+    [secret] = passages(held_out=True, count=1)
+    spelled = (secret.replace(" ", "  " * number).replace(",", " ,").upper() for number in range(1, 1000))
+    other = next(text for text in spelled if is_learned(text))
+    [learned] = passages(held_out=False, count=1)
+    found = [{"question": "Who?", "passage": text, "answers": ["fog"]} for text in (secret, other, learned)]
+
+    examples = read_examples([rows(tmp_path, "a.jsonl", found)], 1)
+
+    assert examples
+    assert not any(other in one.messages[-1].content for one in examples)
 
 
 def test_a_passage_that_holds_a_secret_one_is_not_learned(tmp_path: Path) -> None:

@@ -126,6 +126,32 @@ def test_target_is_taught_on_from_where_it_stands(learning: Learning, tmp_path: 
     assert origin["before"]["recipe"]["seed"] == RECIPE.seed
 
 
+def test_what_was_taught_is_read_from_the_plan_where_only_that_is_left(learning: Learning, tmp_path: Path) -> None:
+    own = replace(learning, out=tmp_path / "out", work=tmp_path / "work")
+    learn_target(own, TEXTS, RECIPE)
+    known = taught(own)
+
+    found = taught(replace(own, work=tmp_path / "elsewhere"))
+
+    assert (found.steps, found.recipe["rank"], set(found.pairs)) == (known.steps, RECIPE.rank, set(known.pairs))
+    for name, (a, b) in found.pairs.items():
+        other_a, other_b = known.pairs[name]
+        assert torch.allclose(found.scale * (b @ a), known.scale * (other_b @ other_a), atol=1e-3)
+    learn_target(
+        replace(own, work=tmp_path / "elsewhere"), TEXTS, replace(RECIPE, seed=2, steps=1, rate=1e-5), start=found
+    )
+    assert read_plan(own.out / "target.json").origin["before"]["steps"] == RECIPE.steps
+
+
+def test_plan_of_another_model_is_not_taught_on(learning: Learning, tmp_path: Path) -> None:
+    own = replace(learning, out=tmp_path / "out", work=tmp_path / "work")
+    learn_target(own, TEXTS, replace(RECIPE, steps=1))
+    other = write_gguf(tmp_path / "Other.gguf", build("qwen2"), "qwen2")
+
+    with pytest.raises(LobiError, match="another model"):
+        taught(replace(own, source=other, work=tmp_path / "elsewhere"))
+
+
 def plan_and_adapter(learning: Learning) -> tuple[Plan, Adapter | None]:
     """Return what was learned of the model itself."""
     file = learning.out / "target.json"
@@ -134,7 +160,7 @@ def plan_and_adapter(learning: Learning) -> tuple[Plan, Adapter | None]:
 
 def test_draft_needs_a_target_that_was_taught(learning: Learning, tmp_path: Path) -> None:
     with pytest.raises(LobiError, match="teach the model itself first"):
-        learn_draft(replace(learning, work=tmp_path), TEXTS, 2, RECIPE)
+        learn_draft(replace(learning, out=tmp_path, work=tmp_path), TEXTS, 2, RECIPE)
 
 
 def test_unsupported_architecture_gets_mixed_precision_only(learning: Learning, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine.errors import LobiError
-from engine.lobi.naming import SUPPORTED, interleaved, to_gguf_pair
+from engine.lobi.naming import SUPPORTED, from_gguf_pair, interleaved, to_gguf_pair
 
 CONFIG: dict[str, Any] = {
     "num_hidden_layers": 2,
@@ -68,6 +68,21 @@ def test_falcons_multipliers_become_part_of_its_factors() -> None:
         assert converted("falcon-h1", layer)[1] == [row * factor for row in range(16)]
     scales = [2.0, 2.0, 4.0, 4.0, 6.0, 8.0, 10.0, 10.0]
     assert converted("falcon-h1", "mamba.in_proj", 8)[1] == [row * scale for row, scale in enumerate(scales)]
+
+
+@pytest.mark.parametrize("architecture", sorted(SUPPORTED))
+@pytest.mark.parametrize("kind", ["q_proj", "k_proj", "o_proj"])
+def test_a_tensor_becomes_the_layer_it_was(architecture: str, kind: str) -> None:
+    name = f"model.layers.1.self_attn.{kind}"
+    a, b = np.ones((3, 8), np.float32), np.arange(48, dtype=np.float32).reshape(16, 3)
+    tensor, *pair = to_gguf_pair(architecture, CONFIG, name, a, b)
+
+    found = from_gguf_pair(architecture, CONFIG, name, {tensor: (pair[0], pair[1])})
+
+    assert found is not None
+    assert np.array_equal(found[0], a)
+    assert np.allclose(found[1], b)
+    assert from_gguf_pair(architecture, CONFIG, name, {}) is None
 
 
 @pytest.mark.parametrize(
