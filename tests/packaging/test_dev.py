@@ -113,12 +113,47 @@ def test_an_interrupted_install_begins_with_a_fresh_environment(
     monkeypatch.setattr(dev, "see_that_it_loads", lambda python: None)
     monkeypatch.setattr(dev, "make_venv", lambda: steps.append("venv"))
     monkeypatch.setattr(dev, "pip", lambda python, *arguments: 0)
+    monkeypatch.setattr(dev, "build_with_amx", lambda python: "")
     dev.STAMP.unlink()
     if interrupted:
         dev.RUNNING.touch()
     dev.ensure_installed()
     assert steps == (["venv"] if fresh else [])
     assert dev.is_up_to_date()
+
+
+@pytest.mark.parametrize("kept", ["", "0.3.36"])
+def test_a_llama_cpp_with_amx_is_compiled_afresh(installed: Path, monkeypatch: pytest.MonkeyPatch, kept: str) -> None:
+    asked: list[tuple[str, ...]] = []
+
+    def pip(python: Path, *arguments: str) -> int:
+        asked.append(arguments)
+        return 0
+
+    monkeypatch.setattr(dev, "provide_system", lambda: None)
+    monkeypatch.setattr(dev, "has_pip", lambda python: True)
+    monkeypatch.setattr(dev, "see_that_it_loads", lambda python: None)
+    monkeypatch.setattr(dev, "pip", pip)
+    monkeypatch.setattr(dev, "build_with_amx", lambda python: kept)
+    dev.STAMP.unlink()
+    dev.ensure_installed()
+
+    afresh = [words for words in asked if "--no-cache-dir" in words]
+    assert [words[-1] for words in afresh] == (["llama-cpp-python==0.3.36"] if kept else [])
+    assert dev.is_up_to_date()
+
+
+@pytest.mark.parametrize(("features", "version"), [("AVX512 = 1 | AMX_INT8 = 1 |", "0.3.36"), ("AVX512 = 1 |", "")])
+def test_amx_is_known_by_what_llama_cpp_says_of_itself(tmp_path: Path, features: str, version: str) -> None:
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\necho "0.3.36 CPU : {features}"\n', "utf-8")
+    python.chmod(0o755)
+    assert dev.build_with_amx(python) == version
+
+
+def test_flags_that_are_given_stay_when_llama_cpp_is_compiled() -> None:
+    found = dev.compiling({"CFLAGS": "-O1", "PATH": "/bin"})
+    assert found == {"CFLAGS": "-O1 -U__AMX_INT8__", "CXXFLAGS": "-U__AMX_INT8__", "PATH": "/bin"}
 
 
 @pytest.mark.parametrize("code", [0, 1])
