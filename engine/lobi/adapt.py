@@ -26,9 +26,9 @@ from torch.nn.functional import cross_entropy
 from engine.errors import HolaError
 from engine.lobi.examples import Example
 from engine.lobi.fake_quant import BLOCK, rounded_q4_0
-from engine.lobi.torch_model import LINEAR, Loaded, Tokens
+from engine.lobi.torch_model import LINEAR, Loaded, Tokens, computing
 
-__all__ = ["Adapted", "Progress", "Recipe", "adapt", "answer_states", "batch_of"]
+__all__ = ["Adapted", "Progress", "Recipe", "adapt", "answer_states", "batch_of", "drawn_tokens"]
 
 CHECKPOINT_S = 240.0
 WARM_UP = 0.03
@@ -90,6 +90,8 @@ class Adapted:
     scale: float
     recipe: dict[str, Any]
     steps: int
+    moments: torch.Tensor | None = None
+    """Of what the output layer reads, shape (in, in), if that is rounded with feedback (`engine.lobi.feedback`)."""
 
 
 Loss = Callable[[torch.nn.Module, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
@@ -198,7 +200,7 @@ def _step(model: torch.nn.Module, batch: Sequence[Tokens], loss_of: Loss) -> flo
     for start in range(0, len(ordered), size):
         ids, mask, weights = batch_of(ordered[start : start + size])
         weights /= len(batch)
-        with torch.autocast(device.type, dtype=torch.bfloat16):
+        with computing(device.type):
             loss = loss_of(model, ids.to(device), mask.to(device), weights.to(device))
         loss.backward()
         total += loss.item()
@@ -255,6 +257,13 @@ def _draw(pools: Mapping[str, _Pool], recipe: Recipe, step: int) -> list[Tokens]
     kinds = list(pools)
     drawn = chance.choices(kinds, [recipe.shares[kind] for kind in kinds], k=recipe.examples_per_step)
     return [pools[kind].draw(chance) for kind in drawn]
+
+
+def drawn_tokens(loaded: Loaded, examples: Sequence[Example], recipe: Recipe, count: int) -> list[Tokens]:
+    """Return at least `count` examples as a training draws them; raises as `adapt` does."""
+    pools = _pools(loaded, examples, recipe)
+    steps = math.ceil(count / recipe.examples_per_step)
+    return [each for step in range(steps) for each in _draw(pools, recipe, step)]
 
 
 def _identity(loaded: Loaded, examples: Sequence[Example], recipe: Recipe) -> str:

@@ -25,6 +25,7 @@ __all__ = ["Adapter", "Pair", "Plan", "read_adapter", "read_plan", "write_plan"]
 
 FORMAT = 1
 ADAPTER_SUFFIX = ".safetensors"
+MOMENTS_SUFFIX = ".moments"
 
 Floats = npt.NDArray[np.float32]
 Pair = tuple[Floats, Floats]
@@ -67,6 +68,9 @@ class Adapter:
 
     pairs: Mapping[str, Pair]
     """By the tensor's name in the original model."""
+    moments: Mapping[str, Floats] = field(default_factory=dict)
+    """Second moments of what a tensor is multiplied with, shape (in, in), by the tensor's name: where the plan gives it
+    the type q4_0, it is rounded with feedback (`engine.lobi.feedback`)."""
 
 
 def write_plan(file: Path, plan: Plan, adapter: Adapter | None = None) -> None:
@@ -77,6 +81,8 @@ def write_plan(file: Path, plan: Plan, adapter: Adapter | None = None) -> None:
         for name, (a, b) in sorted(adapter.pairs.items()):
             tensors[f"{name}.lora_a"] = np.ascontiguousarray(a, dtype=np.float16)
             tensors[f"{name}.lora_b"] = np.ascontiguousarray(b, dtype=np.float16)
+        for name, moments in adapter.moments.items():
+            tensors[name + MOMENTS_SUFFIX] = np.ascontiguousarray(moments, dtype=np.float16)
         beside = file.with_suffix(ADAPTER_SUFFIX)
         save_file(tensors, beside)
         text["adapter_sha256"] = hashlib.sha256(beside.read_bytes()).hexdigest()
@@ -117,6 +123,10 @@ def read_adapter(plan_file: Path) -> Adapter | None:
         tensors = load_file(beside)
     except (OSError, ValueError, AttributeError, SafetensorError) as exc:
         raise LobiError(f"The adapter {beside.name} can't be read ({exc}): get it again.") from exc
+    moments = {name: tensors.pop(name) for name in sorted(tensors) if name.endswith(MOMENTS_SUFFIX)}
+    for name, found in moments.items():
+        if found.ndim != 2 or found.shape[0] != found.shape[1] or not np.isfinite(found).all():
+            raise LobiError(f"The adapter {beside.name} is broken (tensor {name[:64]}): get it again.")
     names = sorted({name.rsplit(".", 1)[0] for name in tensors})
     pairs = {}
     for name in names:
@@ -126,7 +136,9 @@ def read_adapter(plan_file: Path) -> Adapter | None:
         if not (np.isfinite(a).all() and np.isfinite(b).all()):
             raise LobiError(f"The adapter {beside.name} is broken (tensor {name[:64]} is not finite): get it again.")
         pairs[name] = (a.astype(np.float32), b.astype(np.float32))
-    return Adapter(pairs)
+    return Adapter(
+        pairs, {name.removesuffix(MOMENTS_SUFFIX): found.astype(np.float32) for name, found in moments.items()}
+    )
 
 
 def _problem(plan: Plan) -> str:

@@ -14,8 +14,9 @@ from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
 from engine.lobi.adapt import Adapted, answer_states
 from engine.lobi.fake_quant import BLOCK, rounded_q4_0
+from engine.lobi.feedback import feedback_factor, q4_0_values, rounded_with_feedback
 
-__all__ = ["distillation", "merge", "retention", "round_weights"]
+__all__ = ["distillation", "merge", "retention", "round_head", "round_weights"]
 
 PROMPT_SHARE = 0.12
 """Of the prompts' tokens, how many are learned in each step."""
@@ -28,6 +29,9 @@ HELD_SHARE = 0.25
 """Of those prompts' tokens, how many."""
 RETAINED = 1.5
 """What they count together, against the answers."""
+
+ROWS = 4096
+"""Of an output layer, how many are rounded at once."""
 
 Loss = Callable[[torch.nn.Module, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
@@ -100,6 +104,20 @@ def merge(model: torch.nn.Module, learned: Adapted) -> None:
             weight = model.get_submodule(name).weight
             delta = learned.scale * (b @ a)
             weight.copy_((weight.float() + delta.to(weight.device)).to(weight.dtype))
+
+
+def round_head(model: torch.nn.Module, moments: torch.Tensor | None) -> None:
+    """Round embeddings and output layer to Q4_0 as they will be: the latter with feedback; None leaves them."""
+    if moments is None:
+        return
+    head, embeddings = model.get_output_embeddings().weight, model.get_input_embeddings().weight
+    factor = feedback_factor(moments.numpy())
+    with torch.no_grad():
+        if embeddings is not head:
+            embeddings.copy_(rounded_q4_0(embeddings.float()))
+        for rows in head.split(ROWS):
+            rounded = q4_0_values(*rounded_with_feedback(rows.float().cpu().numpy(), factor))
+            rows.copy_(torch.from_numpy(rounded))
 
 
 def round_weights(model: torch.nn.Module, names: Callable[[str], bool]) -> None:

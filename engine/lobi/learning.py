@@ -17,14 +17,15 @@ from transformers import AutoConfig
 
 from engine.errors import LobiError
 from engine.llm.gguf_header import read_header
-from engine.lobi.adapt import Adapted, Progress, Recipe, adapt, answer_states, batch_of
+from engine.lobi.adapt import Adapted, Progress, Recipe, adapt, answer_states, batch_of, drawn_tokens
 from engine.lobi.adapter import Adapter, Pair, Plan, read_adapter, read_plan, write_plan
-from engine.lobi.distil import distillation, merge, retention, round_weights
+from engine.lobi.distil import distillation, merge, retention, round_head, round_weights
 from engine.lobi.examples import Example
+from engine.lobi.feedback import BLOCK
 from engine.lobi.fingerprint import fingerprint
 from engine.lobi.importance import cut, estimate, layers_to_floor, strongest_channels, strongest_layers
 from engine.lobi.naming import from_gguf_pair, require_supported, to_gguf_pair
-from engine.lobi.torch_model import LINEAR, Loaded, linear_layers, load
+from engine.lobi.torch_model import LINEAR, Loaded, computing, linear_layers, load
 
 __all__ = ["DRAFT", "TARGET", "Learning", "Probes", "learn_draft", "learn_target", "taught"]
 
@@ -42,6 +43,8 @@ FLOOR = 0.05
 BATCHES = 4
 """Batches of examples over which importance is averaged."""
 TAUGHT = "target.learned.pt"
+CALIBRATED = 160
+"""Examples over which the output layer's inputs are known."""
 PROBES = 12
 """Examples on which layers are weighed."""
 
@@ -79,6 +82,8 @@ def learn_target(
     probes = Probes(loaded, examples, recipe)
     losses = probes.losses()
     kept, tried = layers_to_floor(losses, probes.loss_without, FLOOR)
+    moments = _moments(how, examples, recipe, start)
+    round_head(loaded.model, moments)
     learned = adapt(
         loaded,
         examples,
@@ -89,8 +94,9 @@ def learn_target(
         loss_of=retention(load(how.weights).model, recipe.seed),
         start=start,
     )
+    learned.moments = moments
     torch.save({**asdict(learned), "fingerprint": fingerprint(how.source)}, how.work / TAUGHT)
-    plan = Plan("", "", brief=True)
+    plan = Plan("", "", types=_head_types(how, moments), brief=True)
     if len(kept) < len(losses):
         learned = _recover(how, _whole(how, learned), examples, recipe, learned, kept, how.work / "pruned.pt")
         plan = replace(plan, layers=kept)
@@ -114,11 +120,9 @@ def learn_draft(
     losses = Probes(whole, examples, recipe).losses()
     kept = strongest_layers(losses, layers)
     chosen = _channels(how, whole, examples, recipe, target, kept, channels) if channels < 1.0 else ()
-    joined = _recover(how, whole, examples, recipe, target, kept, how.work / "draft.pt", chosen, rounds_head=True)
-    # The output layer takes most of a draft's time.
-    tensors = {tensor.name for tensor in read_header(how.source).tensors}
-    head: dict[str, str] = {name: "q4_0" for name in ("token_embd.weight", "output.weight") if name in tensors}
-    plan = Plan("", "", role="draft", layers=kept, channels=chosen, types=head, brief=True)
+    joined = _recover(how, whole, examples, recipe, target, kept, how.work / "draft.pt", chosen)
+    types = _head_types(how, target.moments)
+    plan = Plan("", "", role="draft", layers=kept, channels=chosen, types=types, brief=True)
     return _write(how, "draft", architecture, joined, plan, {"layer_losses": losses.round(4).tolist()})
 
 
@@ -148,20 +152,54 @@ def _planned(how: Learning) -> Adapted:
     if plan.layers or adapter is None:
         raise LobiError(f"The plan {file} does not tell all that the model was taught: teach it again.")
     architecture, config = _supported(how), _config(how)
+    moments = next(map(torch.from_numpy, adapter.moments.values()), None)
     pairs = {}
     for name in linear_layers(load(how.weights).model):
         pair = from_gguf_pair(architecture, config, name, adapter.pairs)
         if pair is not None:
             pairs[name] = (torch.from_numpy(pair[0]), torch.from_numpy(pair[1]))
-    return Adapted(pairs, 1.0, dict(plan.origin.get("recipe", {})), int(plan.origin.get("steps", 0)))
+    return Adapted(pairs, 1.0, dict(plan.origin.get("recipe", {})), int(plan.origin.get("steps", 0)), moments)
 
 
 def _whole(how: Learning, learned: Adapted) -> Loaded:
-    """Return the whole model as it will answer: with what it learned, its blocks rounded."""
+    """Return the whole model as it will answer: with what it learned, rounded."""
     whole = load(how.weights)
     merge(whole.model, learned)
     round_weights(whole.model, lambda name: ".layers." in name)
+    round_head(whole.model, learned.moments)
     return whole
+
+
+def _moments(how: Learning, examples: Sequence[Example], recipe: Recipe, start: Adapted | None) -> torch.Tensor | None:
+    """Return the second moment of what the output layer reads, shape (in, in), its diagonal 1 on average.
+
+    In 16 bits, as the adapter keeps it; None where a row is not of whole blocks. Over examples as they are drawn.
+    """
+    model = load(how.weights)
+    if model.model.get_output_embeddings().weight.shape[1] % BLOCK:
+        return None
+    if start is not None:
+        merge(model.model, start)
+    round_weights(model.model, lambda name: ".layers." in name)
+    total: torch.Tensor | float = 0.0
+    for each in drawn_tokens(model, examples, recipe, CALIBRATED):
+        with torch.no_grad(), computing(model.model.device.type):
+            states = model.model.model(input_ids=torch.tensor([each.ids], device=model.model.device), use_cache=False)
+        rows = states.last_hidden_state[0].double()
+        total = total + rows.T @ rows
+    found = torch.as_tensor(total)
+    return (found / found.diagonal().mean()).half().float().cpu()
+
+
+def _head_types(how: Learning, moments: torch.Tensor | None) -> dict[str, str]:
+    """Return the types of the embeddings and the output layer, which takes a quarter of a small model's time."""
+    return {} if moments is None else dict.fromkeys(_head(how), "q4_0")
+
+
+def _head(how: Learning) -> list[str]:
+    """Return the embeddings' tensor and, last, that of the output layer; one for both where they are tied."""
+    tensors = {tensor.name for tensor in read_header(how.source).tensors}
+    return [name for name in ("token_embd.weight", "output.weight") if name in tensors]
 
 
 def _recover(
@@ -173,14 +211,11 @@ def _recover(
     kept: Sequence[int],
     checkpoint: Path,
     channels: Sequence[Sequence[int]] = (),
-    *,
-    rounds_head: bool = False,
 ) -> Adapted:
     """Cut a taught model and distil it from the whole one; return both changes as one, by the whole model's names."""
     student = load(how.weights)
     merge(student.model, taught)
-    if rounds_head:
-        round_weights(student.model, lambda name: "embed_tokens" in name or "lm_head" in name)
+    round_head(student.model, taught.moments)
     cut(student.model, kept, channels=channels)
     learned = adapt(
         student,
@@ -251,7 +286,7 @@ def join(first: Adapted, second: Adapted) -> Adapted:
         if name in first.pairs:
             changes.insert(0, (first.pairs[name][0], first.scale * first.pairs[name][1]))
         pairs[name] = (torch.cat([each[0] for each in changes]), torch.cat([each[1] for each in changes], 1))
-    return Adapted(pairs, 1.0, second.recipe, second.steps)
+    return Adapted(pairs, 1.0, second.recipe, second.steps, first.moments)
 
 
 class Probes:
@@ -274,7 +309,7 @@ class Probes:
         """Return what gives the loss of a model on the examples: mean negative log-likelihood, in nats."""
 
         def loss() -> torch.Tensor:
-            with torch.autocast(self._ids.device.type, dtype=torch.bfloat16):
+            with computing(self._ids.device.type):
                 (logits,) = answer_states(model, self._ids, self._chosen)
             losses = cross_entropy(logits, self._ids[:, 1:][self._chosen[:, 1:]], reduction="none")
             return (losses * self._shares).sum()
@@ -302,7 +337,7 @@ class Probes:
         return float(((self._whole.exp() * (self._whole - found)).sum(-1) * self._shares).sum())
 
     def _log_probabilities(self) -> torch.Tensor:
-        with torch.no_grad(), torch.autocast(self._ids.device.type, dtype=torch.bfloat16):
+        with torch.no_grad(), computing(self._ids.device.type):
             (logits,) = answer_states(self._model, self._ids, self._chosen)
             return torch.log_softmax(logits, -1)
 
@@ -322,6 +357,7 @@ def _write(how: Learning, role: str, architecture: str, learned: Adapted, plan: 
     for name, (a, b) in learned.pairs.items():
         tensor, own_a, own_b = to_gguf_pair(architecture, config, name, a.numpy(), (learned.scale * b).numpy())
         pairs[tensor] = (own_a, own_b)
+    moments = {} if learned.moments is None else {_head(how)[-1]: learned.moments.numpy()}
     file = how.out / f"{role}.json"
     header = read_header(how.source)
     write_plan(
@@ -332,7 +368,7 @@ def _write(how: Learning, role: str, architecture: str, learned: Adapted, plan: 
             fingerprint=fingerprint(how.source),
             origin={"recipe": learned.recipe, "steps": learned.steps, **origin},
         ),
-        Adapter(pairs),
+        Adapter(pairs, moments),
     )
     return file
 

@@ -22,6 +22,8 @@ from gguf.constants import GGMLQuantizationType as Type
 from engine.errors import LobiError
 from engine.lobi.adapter import Adapter, Pair, Plan
 from engine.lobi.cuts import Cut, Layout, layout
+from engine.lobi.feedback import BLOCK as FEEDBACK_BLOCK
+from engine.lobi.feedback import feedback_factor, q4_0_bytes, rounded_with_feedback
 from engine.lobi.fingerprint import fingerprint
 from engine.lobi.naming import require_supported
 from engine.lobi.source import BLOCK_ELEMENTS, Source, tensor_bytes
@@ -76,10 +78,12 @@ class _Tensor:
     shape: tuple[int, ...]
     """As ggml has it: the length of a row first."""
     type_id: int
+    factor: Floats | None = None
+    """Of the rounding with feedback, if the tensor is rounded here."""
 
     @property
     def is_changed(self) -> bool:
-        return self.pair is not None or not self.cut.is_whole
+        return self.pair is not None or not self.cut.is_whole or self.factor is not None
 
     @property
     def size(self) -> int:
@@ -110,7 +114,7 @@ def rewrite(
         if fingerprint(source) != plan.fingerprint:
             raise LobiError(f"The plan of {plan.name} was made for another model than {source.name}: choose its own.")
         found = layout(model, plan)
-        tensors = _tensors(model, found, adapter, Type.F16 if dtype == "f16" else Type.F32)
+        tensors = _tensors(model, plan, found, adapter, Type.F16 if dtype == "f16" else Type.F32)
         entries = _entries(model, found, tensors, extra)
         total = sum(tensor.size for tensor in tensors)
         with _replacing(target) as file:
@@ -130,13 +134,14 @@ def rewrite(
 def changed_tensors(source: Path, plan: Plan, adapter: Adapter | None) -> frozenset[str]:
     """Return the finished names of the tensors that `rewrite` writes in another form; raises what it raises."""
     with Source(source) as model:
-        tensors = _tensors(model, layout(model, plan), adapter, Type.F16)
+        tensors = _tensors(model, plan, layout(model, plan), adapter, Type.F16)
     return frozenset(tensor.cut.name for tensor in tensors if tensor.is_changed)
 
 
-def _tensors(model: Source, found: Layout, adapter: Adapter | None, dtype: int) -> list[_Tensor]:
+def _tensors(model: Source, plan: Plan, found: Layout, adapter: Adapter | None, dtype: int) -> list[_Tensor]:
     """Return what is to be written, in the order of the original."""
     pairs = adapter.pairs if adapter is not None else {}
+    factors = _factors(model, plan, adapter.moments if adapter is not None else {})
     if pairs:
         require_supported(model.architecture)
     for name, (a, b) in pairs.items():
@@ -150,6 +155,9 @@ def _tensors(model: Source, found: Layout, adapter: Adapter | None, dtype: int) 
     tensors = []
     for cut in found.cuts:
         info, pair = model.info(cut.source), pairs.get(cut.source)
+        if cut.is_whole and cut.source in factors:
+            tensors.append(_Tensor(cut, pair, info.shape, int(Type.Q4_0), factors[cut.source]))
+            continue
         if pair is None and cut.is_whole:
             tensors.append(_Tensor(cut, None, info.shape, info.type_id))
             continue
@@ -161,6 +169,20 @@ def _tensors(model: Source, found: Layout, adapter: Adapter | None, dtype: int) 
             shape[0] = len(cut.columns)
         tensors.append(_Tensor(cut, pair, tuple(shape), int(dtype) if len(shape) > 1 else int(Type.F32)))
     return tensors
+
+
+def _factors(model: Source, plan: Plan, moments: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Return the factor of the feedback for each tensor that is to be rounded so."""
+    found = {}
+    for name, each in moments.items():
+        if name not in model.tensors or model.shape(name)[1:] != each.shape[:1] or len(each) % FEEDBACK_BLOCK:
+            raise LobiError(f"The adapter is another model's: {model.path.name} has no tensor {name[:64]} of its size.")
+        if plan.types.get(name) == "q4_0":
+            try:
+                found[name] = feedback_factor(each)
+            except np.linalg.LinAlgError as exc:
+                raise LobiError(f"The adapter of {plan.name} is broken ({name[:64]}, {exc}): get it again.") from exc
+    return found
 
 
 def _pieces(model: Source, tensor: _Tensor) -> Iterator[bytes]:
@@ -185,6 +207,9 @@ def _pieces(model: Source, tensor: _Tensor) -> Iterator[bytes]:
             block = block + b[chosen] @ a
         if cut.columns is not None:
             block = block[:, cut.columns]
+        if tensor.factor is not None:
+            yield q4_0_bytes(*rounded_with_feedback(block, tensor.factor))
+            continue
         with np.errstate(over="ignore"):
             stored = block.astype(kind)
         if not np.isfinite(stored).all():

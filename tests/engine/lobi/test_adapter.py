@@ -53,6 +53,21 @@ def test_plan_and_adapter_come_back_as_they_were(tmp_path: Path) -> None:
         np.testing.assert_array_equal(found.pairs[name][1], b.astype(np.float16).astype(np.float32))
 
 
+def test_second_moments_come_back_and_broken_ones_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "plan.json"
+    moments = np.eye(32, dtype=np.float32)
+    write_plan(file, PLAN, Adapter(an_adapter().pairs, {"output.weight": moments}))
+    found = read_adapter(file)
+    assert found is not None
+    assert list(found.pairs) == list(an_adapter().pairs)
+    np.testing.assert_array_equal(found.moments["output.weight"], moments)
+
+    for broken in (np.full((32, 32), np.nan, np.float32), np.ones((32, 64), np.float32)):
+        write_plan(file, PLAN, Adapter(an_adapter().pairs, {"output.weight": broken}))
+        with pytest.raises(LobiError, match=r"plan\.safetensors is broken \(tensor output\.weight"):
+            read_adapter(file)
+
+
 def test_same_content_gives_the_same_bytes_and_another_adapter_another_hash(tmp_path: Path) -> None:
     files = [tmp_path / f"{name}.json" for name in "abc"]
     for file, seed in zip(files, (0, 0, 1), strict=True):

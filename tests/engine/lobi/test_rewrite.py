@@ -10,11 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gguf.constants import GGMLQuantizationType
+from gguf.quants import dequantize
+from gguf.quants import quantize as gguf_quantize
 
 pytest.importorskip("torch", reason="transformers models need the extra [lobi]")
 
 from engine.errors import HolaError, LobiError, ModelFileError
 from engine.llm.gguf_header import read_header, read_vocabulary
+from engine.llm.quantizing import quantize
 from engine.lobi.adapter import Adapter, Pair, Plan
 from engine.lobi.fingerprint import fingerprint
 from engine.lobi.naming import to_gguf_pair
@@ -95,6 +99,49 @@ def test_a_merged_adapter_computes_what_transformers_computes(tiny: Tiny, tmp_pa
     for dtype, bound in (("f32", EXACT), ("f16", HALF)):
         rewrite(path, tmp_path / "new.gguf", plan_of(path), adapter, dtype=dtype)  # type: ignore[arg-type]
         assert difference(llama_logits(tmp_path / "new.gguf"), wanted) < bound
+
+
+def test_an_output_layer_with_second_moments_is_rounded_with_feedback(llama: Path, tmp_path: Path) -> None:
+    width = read_header(llama).integer("llama.embedding_length")
+    draw = np.random.default_rng(3)
+    few = draw.normal(size=(4, width))
+    moments = few.T @ few + 0.1 * np.eye(width)
+    plan = plan_of(llama, types={"output.weight": "q4_0"})
+    rewrite(llama, tmp_path / "fed.gguf", plan, Adapter({}, {"output.weight": moments}))
+    with Source(llama) as before, Source(tmp_path / "fed.gguf") as after:
+        assert after.info("output.weight").type_id == GGMLQuantizationType.Q4_0
+        weights = before.array("output.weight")
+        plain = dequantize(gguf_quantize(weights, GGMLQuantizationType.Q4_0), GGMLQuantizationType.Q4_0)
+        errors = [
+            float(np.einsum("ij,jk,ik->", off, moments, off))
+            for off in (after.array("output.weight") - weights, plain - weights)
+        ]
+    assert errors[0] < 0.5 * errors[1]
+    # What llama.cpp's quantizer then finds in the wanted type, it keeps.
+    quantize(tmp_path / "fed.gguf", tmp_path / "made.gguf", plan.types, "q8_0", keep_others=False)
+    with Source(tmp_path / "fed.gguf") as fed, Source(tmp_path / "made.gguf") as made:
+        assert fed.raw("output.weight") == made.raw("output.weight")
+
+    rewrite(llama, tmp_path / "other.gguf", plan_of(llama), Adapter({}, {"output.weight": moments}))
+    with Source(llama) as before, Source(tmp_path / "other.gguf") as after:
+        assert after.raw("output.weight") == before.raw("output.weight")
+
+
+@pytest.mark.parametrize(
+    ("name", "moments", "words"),
+    [
+        ("output.weight", np.eye(32), "another model's"),
+        ("of_no_model.weight", np.eye(96), "another model's"),
+        ("output.weight", -np.eye(96), "broken"),
+    ],
+)
+def test_second_moments_of_another_model_are_refused(
+    name: str, moments: Array, words: str, llama: Path, tmp_path: Path
+) -> None:
+    plan = plan_of(llama, types={"output.weight": "q4_0"})
+    with pytest.raises(LobiError, match=words):
+        rewrite(llama, tmp_path / "new.gguf", plan, Adapter({}, {name: moments}))
+    assert not (tmp_path / "new.gguf").exists()
 
 
 @pytest.mark.parametrize("kind", ["q_proj", "k_proj", "gate_proj", "down_proj", "in_proj"])
