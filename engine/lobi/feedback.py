@@ -27,8 +27,8 @@ def feedback_factor(moments: npt.NDArray[np.floating]) -> Floats:
     """Return U of second moments, both of shape (in, in); raise numpy's LinAlgError if they are none."""
     wide = np.asarray(moments, np.float64)
     damped = wide + DAMPING * np.diag(wide).mean() * np.eye(len(wide))
-    lower = np.linalg.cholesky(np.linalg.inv(damped))
-    return lower.T.astype(np.float32)
+    factor: Floats = np.linalg.cholesky(np.linalg.inv(damped)).T.astype(np.float32)
+    return factor
 
 
 def rounded_with_feedback(rows: Floats, factor: Floats) -> tuple[Codes, Scales]:

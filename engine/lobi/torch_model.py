@@ -65,7 +65,8 @@ def precision(device: str) -> torch.dtype:
 def computing(device: str) -> AbstractContextManager[Any]:
     """Return a context in which models compute in the device's own precision."""
     dtype = precision(device)
-    return torch.autocast(device, dtype=dtype, enabled=dtype != torch.float32)
+    context: AbstractContextManager[Any] = torch.autocast(device, dtype=dtype, enabled=dtype != torch.float32)
+    return context
 
 
 def load(path: Path) -> Loaded:
