@@ -30,7 +30,7 @@ from engine.lobi.examples import read_examples  # noqa: E402
 from engine.lobi.learning import TARGET, Learning, learn_draft, learn_target, taught  # noqa: E402
 
 DRAFT_LAYERS = 8
-ONWARD = replace(TARGET, seed=3, rate=6e-4, steps=300)
+ONWARD = replace(TARGET, seed=2, rate=6e-4, steps=420)
 
 
 def main() -> None:

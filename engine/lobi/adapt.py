@@ -90,8 +90,6 @@ class Adapted:
     scale: float
     recipe: dict[str, Any]
     steps: int
-    moments: torch.Tensor | None = None
-    """Of what the output layer reads, shape (in, in), if that is rounded with feedback (`engine.lobi.feedback`)."""
 
 
 Loss = Callable[[torch.nn.Module, torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]

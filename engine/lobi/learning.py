@@ -82,8 +82,6 @@ def learn_target(
     probes = Probes(loaded, examples, recipe)
     losses = probes.losses()
     kept, tried = layers_to_floor(losses, probes.loss_without, FLOOR)
-    moments = _moments(how, examples, recipe, start)
-    round_head(loaded.model, moments)
     learned = adapt(
         loaded,
         examples,
@@ -94,9 +92,8 @@ def learn_target(
         loss_of=retention(load(how.weights).model, recipe.seed),
         start=start,
     )
-    learned.moments = moments
     torch.save({**asdict(learned), "fingerprint": fingerprint(how.source)}, how.work / TAUGHT)
-    plan = Plan("", "", types=_head_types(how, moments), brief=True)
+    plan = Plan("", "", brief=True)
     if len(kept) < len(losses):
         learned = _recover(how, _whole(how, learned), examples, recipe, learned, kept, how.work / "pruned.pt")
         plan = replace(plan, layers=kept)
@@ -120,10 +117,12 @@ def learn_draft(
     losses = Probes(whole, examples, recipe).losses()
     kept = strongest_layers(losses, layers)
     chosen = _channels(how, whole, examples, recipe, target, kept, channels) if channels < 1.0 else ()
-    joined = _recover(how, whole, examples, recipe, target, kept, how.work / "draft.pt", chosen)
-    types = _head_types(how, target.moments)
+    moments = _moments(whole, examples, recipe)
+    joined = _recover(how, whole, examples, recipe, target, kept, how.work / "draft.pt", chosen, moments)
+    # The output layer takes most of a draft's time.
+    types = {} if moments is None else dict.fromkeys(_head(how), "q4_0")
     plan = Plan("", "", role="draft", layers=kept, channels=chosen, types=types, brief=True)
-    return _write(how, "draft", architecture, joined, plan, {"layer_losses": losses.round(4).tolist()})
+    return _write(how, "draft", architecture, joined, plan, {"layer_losses": losses.round(4).tolist()}, moments)
 
 
 def taught(how: Learning) -> Adapted:
@@ -152,48 +151,38 @@ def _planned(how: Learning) -> Adapted:
     if plan.layers or adapter is None:
         raise LobiError(f"The plan {file} does not tell all that the model was taught: teach it again.")
     architecture, config = _supported(how), _config(how)
-    moments = next(map(torch.from_numpy, adapter.moments.values()), None)
     pairs = {}
     for name in linear_layers(load(how.weights).model):
         pair = from_gguf_pair(architecture, config, name, adapter.pairs)
         if pair is not None:
             pairs[name] = (torch.from_numpy(pair[0]), torch.from_numpy(pair[1]))
-    return Adapted(pairs, 1.0, dict(plan.origin.get("recipe", {})), int(plan.origin.get("steps", 0)), moments)
+    return Adapted(pairs, 1.0, dict(plan.origin.get("recipe", {})), int(plan.origin.get("steps", 0)))
 
 
 def _whole(how: Learning, learned: Adapted) -> Loaded:
-    """Return the whole model as it will answer: with what it learned, rounded."""
+    """Return the whole model as it will answer: with what it learned, its blocks rounded."""
     whole = load(how.weights)
     merge(whole.model, learned)
     round_weights(whole.model, lambda name: ".layers." in name)
-    round_head(whole.model, learned.moments)
     return whole
 
 
-def _moments(how: Learning, examples: Sequence[Example], recipe: Recipe, start: Adapted | None) -> torch.Tensor | None:
+def _moments(whole: Loaded, examples: Sequence[Example], recipe: Recipe) -> torch.Tensor | None:
     """Return the second moment of what the output layer reads, shape (in, in), its diagonal 1 on average.
 
     In 16 bits, as the adapter keeps it; None where a row is not of whole blocks. Over examples as they are drawn.
     """
-    model = load(how.weights)
-    if model.model.get_output_embeddings().weight.shape[1] % BLOCK:
+    model = whole.model
+    if model.get_output_embeddings().weight.shape[1] % BLOCK:
         return None
-    if start is not None:
-        merge(model.model, start)
-    round_weights(model.model, lambda name: ".layers." in name)
     total: torch.Tensor | float = 0.0
-    for each in drawn_tokens(model, examples, recipe, CALIBRATED):
-        with torch.no_grad(), computing(model.model.device.type):
-            states = model.model.model(input_ids=torch.tensor([each.ids], device=model.model.device), use_cache=False)
+    for each in drawn_tokens(whole, examples, recipe, CALIBRATED):
+        with torch.no_grad(), computing(model.device.type):
+            states = model.model(input_ids=torch.tensor([each.ids], device=model.device), use_cache=False)
         rows = states.last_hidden_state[0].double()
         total = total + rows.T @ rows
     found = torch.as_tensor(total)
     return (found / found.diagonal().mean()).half().float().cpu()
-
-
-def _head_types(how: Learning, moments: torch.Tensor | None) -> dict[str, str]:
-    """Return the types of the embeddings and the output layer, which takes a quarter of a small model's time."""
-    return {} if moments is None else dict.fromkeys(_head(how), "q4_0")
 
 
 def _head(how: Learning) -> list[str]:
@@ -211,11 +200,12 @@ def _recover(
     kept: Sequence[int],
     checkpoint: Path,
     channels: Sequence[Sequence[int]] = (),
+    moments: torch.Tensor | None = None,
 ) -> Adapted:
     """Cut a taught model and distil it from the whole one; return both changes as one, by the whole model's names."""
     student = load(how.weights)
     merge(student.model, taught)
-    round_head(student.model, taught.moments)
+    round_head(student.model, moments)
     cut(student.model, kept, channels=channels)
     learned = adapt(
         student,
@@ -286,7 +276,7 @@ def join(first: Adapted, second: Adapted) -> Adapted:
         if name in first.pairs:
             changes.insert(0, (first.pairs[name][0], first.scale * first.pairs[name][1]))
         pairs[name] = (torch.cat([each[0] for each in changes]), torch.cat([each[1] for each in changes], 1))
-    return Adapted(pairs, 1.0, second.recipe, second.steps, first.moments)
+    return Adapted(pairs, 1.0, second.recipe, second.steps)
 
 
 class Probes:
@@ -350,14 +340,21 @@ def _supported(how: Learning) -> str:
     return architecture
 
 
-def _write(how: Learning, role: str, architecture: str, learned: Adapted, plan: Plan, origin: dict[str, Any]) -> Path:
+def _write(
+    how: Learning,
+    role: str,
+    architecture: str,
+    learned: Adapted,
+    plan: Plan,
+    origin: dict[str, Any],
+    moments: torch.Tensor | None = None,
+) -> Path:
     """Write a plan and its adapter in GGUF's names and order of rows."""
     config = _config(how)
     pairs: dict[str, Pair] = {}
     for name, (a, b) in learned.pairs.items():
         tensor, own_a, own_b = to_gguf_pair(architecture, config, name, a.numpy(), (learned.scale * b).numpy())
         pairs[tensor] = (own_a, own_b)
-    moments = {} if learned.moments is None else {_head(how)[-1]: learned.moments.numpy()}
     file = how.out / f"{role}.json"
     header = read_header(how.source)
     write_plan(
@@ -368,7 +365,7 @@ def _write(how: Learning, role: str, architecture: str, learned: Adapted, plan: 
             fingerprint=fingerprint(how.source),
             origin={"recipe": learned.recipe, "steps": learned.steps, **origin},
         ),
-        Adapter(pairs, moments),
+        Adapter(pairs, {} if moments is None else {_head(how)[-1]: moments.numpy()}),
     )
     return file
 
