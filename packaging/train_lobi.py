@@ -27,10 +27,11 @@ sys.path.insert(0, str(ROOT))
 from engine.config import bundled_model  # noqa: E402
 from engine.lobi.adapt import Progress  # noqa: E402
 from engine.lobi.examples import read_examples  # noqa: E402
-from engine.lobi.learning import TARGET, Learning, learn_draft, learn_target, taught  # noqa: E402
+from engine.lobi.learning import DRAFT, TARGET, Learning, learn_draft, learn_target, taught  # noqa: E402
 
 DRAFT_LAYERS = 8
 ONWARD = replace(TARGET, seed=2, rate=6e-4, steps=420)
+DRAFT_ONWARD = replace(DRAFT, seed=3, rate=6e-4, steps=260)
 
 
 def main() -> None:
@@ -40,7 +41,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=ROOT / "assets" / "lobi")
     parser.add_argument("--only", choices=("target", "draft"), default=None)
-    parser.add_argument("--onward", action="store_true", help="teach the target in --work once more")
+    parser.add_argument("--onward", action="store_true", help="teach on what is there")
     parser.add_argument("--seconds", type=float, default=math.inf, help="for each of the two")
     args = parser.parse_args()
     source = bundled_model()
@@ -50,7 +51,8 @@ def main() -> None:
     if args.only in (None, "target"):
         print("wrote", learn_target(how, examples, recipe, taught(how) if args.onward else None), flush=True)
     if args.only in (None, "draft"):
-        print("wrote", learn_draft(how, examples, DRAFT_LAYERS), flush=True)
+        recipe = DRAFT_ONWARD if args.onward else DRAFT
+        print("wrote", learn_draft(how, examples, DRAFT_LAYERS, recipe, onward=args.onward), flush=True)
 
 
 def _tell(progress: Progress) -> None:

@@ -104,25 +104,39 @@ def learn_target(
 
 
 def learn_draft(
-    how: Learning, examples: Sequence[Example], layers: int, recipe: Recipe = DRAFT, channels: float = 1.0
+    how: Learning,
+    examples: Sequence[Example],
+    layers: int,
+    recipe: Recipe = DRAFT,
+    channels: float = 1.0,
+    *,
+    onward: bool = False,
 ) -> Path:
     """Cut the target that `learn_target` left in the work folder down to a few layers, and recover them; the plan.
 
     The layers are those whose removal alone costs the answers most; of each, the share `channels` of the FFN channels
-    stays that matters most by LoRA's gradients. Raises what `learn_target` raises.
+    stays that matters most by LoRA's gradients. `onward` goes on from the draft's plan in `out`, which keeps what it
+    kept. Raises what `learn_target` raises, and LobiError if there is no such plan.
     """
     architecture = _supported(how)
     target = taught(how)
     whole = _whole(how, target)
-    losses = Probes(whole, examples, recipe).losses()
-    kept = strongest_layers(losses, layers)
-    chosen = _channels(how, whole, examples, recipe, target, kept, channels) if channels < 1.0 else ()
-    moments = _moments(whole, examples, recipe)
-    joined = _recover(how, whole, examples, recipe, target, kept, how.work / "draft.pt", chosen, moments)
+    start = None
+    if onward:
+        before, start, moments = _drafted(how, target)
+        kept, chosen, origin = before.layers, before.channels, {"before": dict(before.origin)}
+    else:
+        losses = Probes(whole, examples, recipe).losses()
+        kept = strongest_layers(losses, layers)
+        chosen = _channels(how, whole, examples, recipe, target, kept, channels) if channels < 1.0 else ()
+        moments = _moments(whole, examples, recipe)
+        origin = {"layer_losses": losses.round(4).tolist()}
+    checkpoint = how.work / f"draft.{recipe.seed}.pt"
+    joined = _recover(how, whole, examples, recipe, target, kept, checkpoint, chosen, moments, start)
     # The output layer takes most of a draft's time.
     types = {} if moments is None else dict.fromkeys(_head(how), "q4_0")
     plan = Plan("", "", role="draft", layers=kept, channels=chosen, types=types, brief=True)
-    return _write(how, "draft", architecture, joined, plan, {"layer_losses": losses.round(4).tolist()}, moments)
+    return _write(how, "draft", architecture, joined, plan, origin, moments)
 
 
 def taught(how: Learning) -> Adapted:
@@ -145,17 +159,53 @@ def _planned(how: Learning) -> Adapted:
     file = how.out / "target.json"
     if not file.is_file():
         raise LobiError(f"Nothing was taught in {how.work} yet: teach the model itself first.")
+    plan, adapter = _plan_of(how, file)
+    if plan.layers:
+        raise LobiError(f"The plan {file} does not tell all that the model was taught: teach it again.")
+    return _adapted(plan, _pairs(how, adapter))
+
+
+def _drafted(how: Learning, target: Adapted) -> tuple[Plan, Adapted, torch.Tensor | None]:
+    """Return the draft's plan, what it learned beyond the target by the cut model's names, and its second moments."""
+    file = how.out / "draft.json"
+    if not file.is_file():
+        raise LobiError(f"There is no draft in {how.out} yet: learn one first.")
+    plan, adapter = _plan_of(how, file)
+    if plan.channels:
+        raise LobiError(f"The draft of {file} lost channels, and can't be taught on: learn it again.")
+    pairs = {}
+    for name, (a, b) in _pairs(how, adapter).items():
+        parts = name.split(".")
+        at = parts.index("layers") + 1
+        parts[at] = str(plan.layers.index(int(parts[at])))
+        # `join` put the target's change first.
+        own = target.pairs[name][0].shape[0] if name in target.pairs else 0
+        pairs[".".join(parts)] = (a[own:], b[:, own:])
+    return plan, _adapted(plan, pairs), next(map(torch.from_numpy, adapter.moments.values()), None)
+
+
+def _plan_of(how: Learning, file: Path) -> tuple[Plan, Adapter]:
+    """Return a plan of the model with its adapter; raise LobiError if it is another model's."""
     plan, adapter = read_plan(file), read_adapter(file)
     if plan.fingerprint != fingerprint(how.source):
         raise LobiError(f"The plan {file} is of another model: give another folder, or teach the model there.")
-    if plan.layers or adapter is None:
+    if adapter is None:
         raise LobiError(f"The plan {file} does not tell all that the model was taught: teach it again.")
+    return plan, adapter
+
+
+def _pairs(how: Learning, adapter: Adapter) -> dict[str, tuple[torch.Tensor, torch.Tensor]]:
+    """Return the changes of an adapter by the names of transformers."""
     architecture, config = _supported(how), _config(how)
-    pairs = {}
+    found = {}
     for name in linear_layers(load(how.weights).model):
         pair = from_gguf_pair(architecture, config, name, adapter.pairs)
         if pair is not None:
-            pairs[name] = (torch.from_numpy(pair[0]), torch.from_numpy(pair[1]))
+            found[name] = (torch.from_numpy(pair[0]), torch.from_numpy(pair[1]))
+    return found
+
+
+def _adapted(plan: Plan, pairs: dict[str, tuple[torch.Tensor, torch.Tensor]]) -> Adapted:
     return Adapted(pairs, 1.0, dict(plan.origin.get("recipe", {})), int(plan.origin.get("steps", 0)))
 
 
@@ -201,6 +251,7 @@ def _recover(
     checkpoint: Path,
     channels: Sequence[Sequence[int]] = (),
     moments: torch.Tensor | None = None,
+    start: Adapted | None = None,
 ) -> Adapted:
     """Cut a taught model and distil it from the whole one; return both changes as one, by the whole model's names."""
     student = load(how.weights)
@@ -215,6 +266,7 @@ def _recover(
         checkpoint=checkpoint,
         report=how.report,
         loss_of=distillation(whole.model, recipe.seed),
+        start=start,
     )
     return join(taught, replace_layers(learned, kept, channels, whole.model.config.intermediate_size))
 

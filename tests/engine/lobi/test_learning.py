@@ -84,6 +84,24 @@ def test_target_and_draft_are_learned_and_made(learning: Learning, tmp_path: Pat
     assert {name.split(".")[1] for name in found.pairs} == {str(layer) for layer in plan.layers}
 
 
+def test_draft_is_taught_on_from_its_plan(learning: Learning, tmp_path: Path) -> None:
+    own = replace(learning, out=tmp_path / "out", work=tmp_path / "work")
+    learn_target(own, TEXTS, RECIPE)
+    short = replace(RECIPE, steps=40)
+    made = []
+    for number, (recipe, onward) in enumerate(((short, False), (replace(short, seed=9, steps=2, rate=1e-5), True))):
+        file = learn_draft(own, TEXTS, 2, recipe, onward=onward)
+        made.append(tmp_path / f"{number}.gguf")
+        rewrite(learning.source, made[-1], read_plan(file), read_adapter(file), dtype="f32")
+
+    first, again = losses(made)
+    assert abs(again - first) < 0.05
+    origin = read_plan(file).origin
+    assert (origin["steps"], origin["before"]["steps"]) == (2, 40)
+    with pytest.raises(LobiError, match="learn one first"):
+        learn_draft(replace(own, out=tmp_path / "none"), TEXTS, 2, short, onward=True)
+
+
 def test_draft_keeps_the_channels_that_matter_most(learning: Learning, tmp_path: Path) -> None:
     own = replace(learning, out=tmp_path / "out", work=tmp_path / "work")
     learn_target(own, TEXTS, RECIPE)
