@@ -24,9 +24,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from llama_build import AFRESH, build_with_amx, compiling
 from system_needs import advice, diagnose, install_commands, missing_needs, must_stop, python_problem, this_system
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,8 +36,6 @@ STAMP = VENV / "hola-installed.json"
 RUNNING = VENV / "hola-installing"
 TRAINING = VENV / "hola-training"
 CPU_TORCH = "torch==2.13.0+cpu"
-NO_AMX = "-U__AMX_INT8__"
-"""What leaves AMX out of llama.cpp wherever the compiler, told to build for this processor, would choose it."""
 LOG = ROOT / "build" / "install.log"
 LOCK = ROOT / "build" / "install.lock"
 TOUR = ROOT / "tour"
@@ -142,8 +141,7 @@ def set_up() -> None:
     # pip may have kept a build from before, with AMX.
     with_amx = "" if failed else build_with_amx(python)
     if with_amx:
-        afresh = ("--no-cache-dir", "--force-reinstall", "--no-deps", f"llama-cpp-python=={with_amx}")
-        failed = pip(python, "install", *afresh) != 0
+        failed = pip(python, "install", *AFRESH, f"llama-cpp-python=={with_amx}") != 0
     RUNNING.unlink()
     if failed:
         explain_failure()
@@ -216,13 +214,6 @@ def see_that_it_loads(python: Path) -> None:
         raise Stop(f"Hola is installed, but can't be loaded ({last}): install what is named there, then start again.")
 
 
-def build_with_amx(python: Path) -> str:
-    """Return the version of llama-cpp-python that is installed if it was compiled for AMX; else nothing."""
-    code = "import llama_cpp; print(llama_cpp.__version__, llama_cpp.llama_print_system_info().decode())"
-    done = subprocess.run([str(python), "-c", code], capture_output=True, text=True, check=False, cwd=str(ROOT))
-    return done.stdout.split(" ", 1)[0] if "AMX_INT8 = 1" in done.stdout else ""
-
-
 def explain_failure() -> None:
     """Raise Stop with the reason that the log gives."""
     text = LOG.read_text("utf-8", "replace")
@@ -254,10 +245,8 @@ def pip(python: Path, *arguments: str) -> int:
     """Run pip with its output in the log, and show what it does; return its exit code."""
     words = [str(python), "-m", "pip", arguments[0], "--verbose", "--no-input", *arguments[1:]]
     print("> pip " + " ".join(arguments), flush=True)
-    with (
-        LOG.open("wb") as log,
-        subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=compiling(os.environ)) as process,
-    ):
+    out, err = subprocess.PIPE, subprocess.STDOUT
+    with LOG.open("wb") as log, subprocess.Popen(words, stdout=out, stderr=err, env=compiling(os.environ)) as process:
         state = ["starting"]
         stream = process.stdout
         assert stream is not None
@@ -277,18 +266,6 @@ def pip(python: Path, *arguments: str) -> int:
             process.wait()
             reader.join()
     return process.returncode
-
-
-def compiling(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment in which llama.cpp is compiled: without AMX, where it crashes.
-
-    gcc leaves out the setting of the tiles as of no use, and the first product of matrices ends the process (llama.cpp,
-    pull request 26954).
-    """
-    if os.name == "nt":
-        return dict(environment)
-    flags = {name: f"{environment.get(name, '')} {NO_AMX}".strip() for name in ("CFLAGS", "CXXFLAGS")}
-    return {**environment, **flags}
 
 
 def show_progress(process: subprocess.Popen[bytes], stage: Callable[[], str]) -> None:

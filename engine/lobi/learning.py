@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,12 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from peft import LoraConfig, get_peft_model
-from torch.nn.functional import cross_entropy
 from transformers import AutoConfig
 
 from engine.errors import LobiError
 from engine.llm.gguf_header import read_header
-from engine.lobi.adapt import Adapted, Progress, Recipe, adapt, answer_states, batch_of, drawn_tokens
+from engine.lobi.adapt import Adapted, Progress, Recipe, adapt, drawn_tokens
 from engine.lobi.adapter import Adapter, Pair, Plan, read_adapter, read_plan, write_plan
 from engine.lobi.distil import distillation, merge, retention, round_head, round_weights
 from engine.lobi.examples import Example
@@ -25,9 +23,10 @@ from engine.lobi.feedback import BLOCK
 from engine.lobi.fingerprint import fingerprint
 from engine.lobi.importance import cut, estimate, layers_to_floor, strongest_channels, strongest_layers
 from engine.lobi.naming import from_gguf_pair, require_supported, to_gguf_pair
+from engine.lobi.probes import Probes
 from engine.lobi.torch_model import LINEAR, Loaded, computing, linear_layers, load
 
-__all__ = ["DRAFT", "TARGET", "Learning", "Probes", "learn_draft", "learn_target", "taught"]
+__all__ = ["DRAFT", "TARGET", "Learning", "learn_draft", "learn_target", "taught"]
 
 TARGET = Recipe(rate=8e-4, steps=720, longest=400)
 DRAFT = Recipe(
@@ -45,8 +44,6 @@ BATCHES = 4
 TAUGHT = "target.learned.pt"
 CALIBRATED = 160
 """Examples over which the output layer's inputs are known."""
-PROBES = 12
-"""Examples on which layers are weighed."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -329,59 +326,6 @@ def join(first: Adapted, second: Adapted) -> Adapted:
             changes.insert(0, (first.pairs[name][0], first.scale * first.pairs[name][1]))
         pairs[name] = (torch.cat([each[0] for each in changes]), torch.cat([each[1] for each in changes], 1))
     return Adapted(pairs, 1.0, second.recipe, second.steps)
-
-
-class Probes:
-    """A few examples on which it is measured what a model loses without some of its layers."""
-
-    def __init__(self, loaded: Loaded, examples: Sequence[Example], recipe: Recipe) -> None:
-        wanted = [one for one in examples if one.kind in ("grounded", "chat", "text")] or list(examples)
-        drawn = random.Random(recipe.seed).sample(wanted, min(4 * PROBES, len(wanted)))
-        tokens = [each for each in map(loaded.tokens, drawn) if each.learned_from < len(each.ids) <= recipe.longest]
-        if not tokens:
-            raise LobiError(f"The examples are longer than {recipe.longest} tokens: give shorter ones.")
-        self._model = loaded.model
-        device = next(loaded.model.parameters()).device
-        self._ids, _, weights = (each.to(device) for each in batch_of(tokens[:PROBES]))
-        self._chosen = weights > 0
-        self._shares = weights[:, 1:][self._chosen[:, 1:]] / weights.sum()
-        self._whole = self._log_probabilities()
-
-    def likelihood(self, model: torch.nn.Module) -> Callable[[], torch.Tensor]:
-        """Return what gives the loss of a model on the examples: mean negative log-likelihood, in nats."""
-
-        def loss() -> torch.Tensor:
-            with computing(self._ids.device.type):
-                (logits,) = answer_states(model, self._ids, self._chosen)
-            losses = cross_entropy(logits, self._ids[:, 1:][self._chosen[:, 1:]], reduction="none")
-            return (losses * self._shares).sum()
-
-        return loss
-
-    def losses(self) -> Floats:
-        """Return what the removal of each layer alone costs, in nats per learned token, shape (layers,).
-
-        Exact, where the importance of `engine.lobi.importance` is an estimate to first order: with one number per
-        layer the exact one is cheap.
-        """
-        every = range(len(self._model.model.layers))
-        return np.array([self.loss_without([layer for layer in every if layer != gone]) for gone in every])
-
-    def loss_without(self, kept: Sequence[int]) -> float:
-        """Return KL(whole || with only the kept layers), in nats per learned token."""
-        inner = self._model.model
-        blocks = inner.layers
-        try:
-            inner.layers = torch.nn.ModuleList(blocks[number] for number in kept)
-            found = self._log_probabilities()
-        finally:
-            inner.layers = blocks
-        return float(((self._whole.exp() * (self._whole - found)).sum(-1) * self._shares).sum())
-
-    def _log_probabilities(self) -> torch.Tensor:
-        with torch.no_grad(), computing(self._ids.device.type):
-            (logits,) = answer_states(self._model, self._ids, self._chosen)
-            return torch.log_softmax(logits, -1)
 
 
 def _supported(how: Learning) -> str:
