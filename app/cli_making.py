@@ -83,6 +83,8 @@ def print_made(made: Made) -> None:
     kind = "Draft model" if made.role == "draft" else "Version"
     console.say(f"{kind} of {made.source.stem}: {made.path}")
     console.print_table("", ("", "before", "after"), rows)
+    if made.note:
+        console.say(made.note)
 
 
 def made_json(made: Made) -> dict[str, Any]:

@@ -86,7 +86,7 @@ def print_versions_json(made: Sequence[Made]) -> None:
 def when_used(config: EngineConfig, made: Made) -> str:
     """Say when answers come from a version."""
     if not config.settings.optimize:
-        return 'It is used once "Optimise for this computer" is switched on in the settings.'
+        return 'It is used once "Use the optimised version" is switched on in the settings.'
     if made.source.resolve() == config.chosen_model().resolve():
         return "Answers come from it from the next start."
     return f"It is used when {made.source.stem} is chosen in the settings."

@@ -27,7 +27,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from llama_build import AFRESH, build_with_amx, compiling
+from llama_build import AFRESH, NO_AMX, build_with_amx, compiling
 from system_needs import advice, diagnose, install_commands, missing_needs, must_stop, python_problem, this_system
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,9 +55,9 @@ def venv_program(venv: Path, name: str, windows: bool) -> Path:
 
 
 def fingerprint(root: Path, version: str) -> str:
-    """Return a hash of all that decides what is installed: the project file, its place and the Python version."""
+    """Return a hash of what is installed: by the project file, its place, the Python and the way llama.cpp is built."""
     digest = hashlib.sha256()
-    for part in (str(root).encode(), version.encode(), (root / "pyproject.toml").read_bytes()):
+    for part in (str(root).encode(), version.encode(), (root / "pyproject.toml").read_bytes(), NO_AMX.encode()):
         digest.update(len(part).to_bytes(8, "big") + part)
     return digest.hexdigest()
 

@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-__all__ = ["AFRESH", "build_with_amx", "compiling"]
+__all__ = ["AFRESH", "NO_AMX", "build_with_amx", "compiling"]
 
 NO_AMX = "-U__AMX_INT8__"
 """What leaves AMX out of llama.cpp wherever the compiler, told to build for this processor, would choose it."""

@@ -39,7 +39,7 @@ class Plan:
     name: str
     """`general.name` of the model it was made for."""
     fingerprint: str
-    """Of that model: `engine.lobi.source.fingerprint`."""
+    """Of that model: `engine.lobi.fingerprint.fingerprint`."""
     role: Literal["target", "draft"] = "target"
     layers: tuple[int, ...] = ()
     """The layers that stay, in order; none stands for all."""
@@ -104,7 +104,7 @@ def read_plan(file: Path) -> Plan:
         problem = _problem(plan)
     except OSError as exc:
         raise LobiError(f"The plan {file} can't be read ({exc.strerror}): give another one.") from exc
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as exc:
         raise LobiError(f"The plan {file.name} is broken ({exc}): get it again, or make it anew.") from exc
     if problem:
         raise LobiError(f"The plan {file.name} is broken ({problem}): get it again, or make it anew.")

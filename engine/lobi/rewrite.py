@@ -103,12 +103,13 @@ def rewrite(
 ) -> None:
     """Write a model with W + B A for W where the adapter has a pair, and with what the plan keeps.
 
-    Changed matrices have the type `dtype`, changed biases 32 bits; all others keep their bytes. Metadata are copied but
-    for what pruning changes; `extra` entries are added. A Qwen 2 with fewer heads becomes a Llama (llama.cpp loads no
-    such Qwen 2). `report` gets the share that is written, from 0 to 1.
+    Changed matrices have the type `dtype`, changed biases 32 bits; all others keep their bytes, but what has second
+    moments is rounded here if the plan gives it q4_0. Metadata are copied but for what pruning changes; `extra` entries
+    are added. A Qwen 2 with fewer heads becomes a Llama (llama.cpp loads no such Qwen 2). `report` gets the share that
+    is written, from 0 to 1.
     Raises ModelFileError if the source is not a sound model, and LobiError if the plan or adapter is another model's or
     does not fit, the disk is full, or `is_cancelled` (asked between blocks of some megabytes) says yes. Then there is
-    no target file, or the one that was there before. The plan's types are the quantizer's matter.
+    no target file, or the one that was there before. The plan's other types are the quantizer's matter.
     """
     with Source(source) as model:
         if fingerprint(source) != plan.fingerprint:
@@ -208,7 +209,10 @@ def _pieces(model: Source, tensor: _Tensor) -> Iterator[bytes]:
         if cut.columns is not None:
             block = block[:, cut.columns]
         if tensor.factor is not None:
-            yield q4_0_bytes(*rounded_with_feedback(block, tensor.factor))
+            codes, scales = rounded_with_feedback(block, tensor.factor)
+            if not np.isfinite(scales).all():
+                raise LobiError(f"The tensor {cut.name} is beyond 16 bits: the adapter or model is broken.")
+            yield q4_0_bytes(codes, scales)
             continue
         with np.errstate(over="ignore"):
             stored = block.astype(kind)

@@ -111,6 +111,7 @@ def test_cut_off_or_missing_adapter_is_told(tmp_path: Path) -> None:
         {"layers": [2, 0]},
         {"layers": [-1]},
         {"layers": "all"},
+        {"layers": [float("inf")]},
         {"channels": [[0, 1], [0]]},
         {"kv_groups": [[0]]},
         {"role": "other"},

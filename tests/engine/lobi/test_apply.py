@@ -167,7 +167,7 @@ def test_adapter_that_does_not_fit_is_refused(bench: Bench) -> None:
     a, b = np.ones((2, 64), np.float32), np.ones((64, 2), np.float32)
     write_plan(bench.plan, a_plan(bench.source), Adapter({"blk.1.attn_q.weight": (a, b)}))
 
-    with pytest.raises(LobiError):
+    with pytest.raises(LobiError, match="another size"):
         made_by(bench.request)
 
     assert not bench.request.target.exists()
