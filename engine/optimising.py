@@ -12,7 +12,7 @@ from engine.errors import LobiError, ModelFileError
 from engine.llm.gguf_header import read_header
 from engine.lobi.fingerprint import LOBI_KEY
 from engine.lobi.messages import STOPPED, Made, Role, Step, Wish
-from engine.lobi.versions import card_of, plan_hash, plans_for, ready_version, version_path
+from engine.lobi.versions import card_of, is_version, plan_hash, plans_for, ready_version, version_path
 from engine.lobi.workshop import Workshop
 
 __all__ = ["Optimiser"]
@@ -107,7 +107,7 @@ class Optimiser:
 
     def _events(self, source: Path, job: _Job, wish: Wish | None) -> Iterator[Step | Made]:
         target = version_path(self._config.data.models, source, job.role)
-        if target.exists() and card_of(target) is None:
+        if target.exists() and card_of(target) is None and not is_version(target):
             raise LobiError(f"{target} was not made by Hola and would be replaced: give that file another name.")
         return self._workshop.make(
             source,

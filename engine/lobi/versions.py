@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from engine.errors import HolaError
 from engine.llm.gguf_header import read_header
 from engine.lobi.fingerprint import LOBI_KEY, fingerprint
 from engine.lobi.messages import Made, Role
@@ -17,6 +18,7 @@ __all__ = [
     "CARD_SUFFIX",
     "card_of",
     "forget_version",
+    "is_version",
     "plans_for",
     "ready_version",
     "stamp",
@@ -51,6 +53,14 @@ def card_of(path: Path) -> Mapping[str, Any] | None:
     except (OSError, ValueError, RecursionError):
         return None
     return card if isinstance(card, dict) and card.get("format") == FORMAT else None
+
+
+def is_version(path: Path) -> bool:
+    """Whether a model file says of itself that Hola made it: one that was ended too early has no card."""
+    try:
+        return bool(read_header(path).text(LOBI_KEY))
+    except HolaError:
+        return False
 
 
 def write_card(made: Made, recipe: Mapping[str, Any]) -> None:

@@ -59,6 +59,24 @@ def test_missing_versions_are_made_once(config: EngineConfig) -> None:
     assert list(optimiser.missing()) == []
 
 
+def test_version_that_was_left_without_its_card_is_made_again(config: EngineConfig) -> None:
+    list(Optimiser(config).missing())
+    target = version_path(config.data.models, config.chosen_model())
+    target.with_suffix(".gguf.json").unlink()
+
+    assert [event.role for event in Optimiser(config).missing() if isinstance(event, Made)] == ["target"]
+    assert config.model_path() == target
+
+
+def test_file_of_someone_else_is_not_replaced(config: EngineConfig) -> None:
+    target = version_path(config.data.models, config.chosen_model())
+    target.write_bytes(b"of someone else")
+
+    with pytest.raises(LobiError, match="was not made by Hola"):
+        list(Optimiser(config).missing())
+    assert target.read_bytes() == b"of someone else"
+
+
 def test_version_is_not_used_where_the_user_does_not_want_it(config: EngineConfig) -> None:
     list(Optimiser(config).missing())
     without = with_settings(config, optimize=False)
