@@ -25,7 +25,8 @@ from torch.nn.functional import cross_entropy
 
 from engine.errors import HolaError
 from engine.lobi.examples import Example
-from engine.lobi.fake_quant import BLOCK, rounded_q4_0
+from engine.lobi.fake_quant import rounded_q4_0
+from engine.lobi.feedback import BLOCK
 from engine.lobi.torch_model import LINEAR, Loaded, Tokens, computing
 
 __all__ = ["Adapted", "Progress", "Recipe", "adapt", "answer_states", "batch_of", "drawn_tokens"]

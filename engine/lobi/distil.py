@@ -13,8 +13,8 @@ import torch
 from torch.nn.functional import cross_entropy, kl_div, log_softmax
 
 from engine.lobi.adapt import Adapted, answer_states
-from engine.lobi.fake_quant import BLOCK, rounded_q4_0
-from engine.lobi.feedback import feedback_factor, q4_0_values, rounded_with_feedback
+from engine.lobi.fake_quant import rounded_q4_0
+from engine.lobi.feedback import BLOCK, feedback_factor, q4_0_values, rounded_with_feedback
 
 __all__ = ["distillation", "merge", "retention", "round_head", "round_weights"]
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import torch
 
-__all__ = ["BLOCK", "rounded_q4_0", "rounded_q8_0"]
+from engine.lobi.feedback import BLOCK
 
-BLOCK = 32
-"""Weights that share a scale, along the input dimension."""
+__all__ = ["rounded_q4_0", "rounded_q8_0"]
 
 
 def rounded_q4_0(weight: torch.Tensor) -> torch.Tensor:

@@ -153,23 +153,19 @@ def taught(how: Learning) -> Adapted:
 
 def _planned(how: Learning) -> Adapted:
     """Return what the plan of the target has learned, by the names of transformers."""
-    file = how.out / "target.json"
-    if not file.is_file():
-        raise LobiError(f"Nothing was taught in {how.work} yet: teach the model itself first.")
-    plan, adapter = _plan_of(how, file)
+    plan, adapter = _plan_of(how, "target", f"Nothing was taught in {how.work} yet: teach the model itself first.")
     if plan.layers:
-        raise LobiError(f"The plan {file} does not tell all that the model was taught: teach it again.")
+        raise LobiError(
+            f"The plan of the target in {how.out} does not tell all that the model was taught: teach it again."
+        )
     return _adapted(plan, _pairs(how, adapter))
 
 
 def _drafted(how: Learning, target: Adapted) -> tuple[Plan, Adapted, torch.Tensor | None]:
     """Return the draft's plan, what it learned beyond the target by the cut model's names, and its second moments."""
-    file = how.out / "draft.json"
-    if not file.is_file():
-        raise LobiError(f"There is no draft in {how.out} yet: learn one first.")
-    plan, adapter = _plan_of(how, file)
+    plan, adapter = _plan_of(how, "draft", f"There is no draft in {how.out} yet: learn one first.")
     if plan.channels:
-        raise LobiError(f"The draft of {file} lost channels, and can't be taught on: learn it again.")
+        raise LobiError(f"The draft in {how.out} lost channels, and can't be taught on: learn it again.")
     pairs = {}
     for name, (a, b) in _pairs(how, adapter).items():
         parts = name.split(".")
@@ -181,8 +177,11 @@ def _drafted(how: Learning, target: Adapted) -> tuple[Plan, Adapted, torch.Tenso
     return plan, _adapted(plan, pairs), next(map(torch.from_numpy, adapter.moments.values()), None)
 
 
-def _plan_of(how: Learning, file: Path) -> tuple[Plan, Adapter]:
-    """Return a plan of the model with its adapter; raise LobiError if it is another model's."""
+def _plan_of(how: Learning, role: str, missing: str) -> tuple[Plan, Adapter]:
+    """Return the model's plan of a role with its adapter; raise LobiError if it is missing, or another model's."""
+    file = how.out / f"{role}.json"
+    if not file.is_file():
+        raise LobiError(missing)
     plan, adapter = read_plan(file), read_adapter(file)
     if plan.fingerprint != fingerprint(how.source):
         raise LobiError(f"The plan {file} is of another model: give another folder, or teach the model there.")

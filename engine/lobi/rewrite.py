@@ -22,8 +22,7 @@ from gguf.constants import GGMLQuantizationType as Type
 from engine.errors import LobiError
 from engine.lobi.adapter import Adapter, Pair, Plan
 from engine.lobi.cuts import Cut, Layout, layout
-from engine.lobi.feedback import BLOCK as FEEDBACK_BLOCK
-from engine.lobi.feedback import feedback_factor, q4_0_bytes, rounded_with_feedback
+from engine.lobi.feedback import BLOCK, feedback_factor, q4_0_bytes, rounded_with_feedback
 from engine.lobi.fingerprint import fingerprint
 from engine.lobi.naming import require_supported
 from engine.lobi.source import BLOCK_ELEMENTS, Source, tensor_bytes
@@ -176,7 +175,7 @@ def _factors(model: Source, plan: Plan, moments: Mapping[str, Floats]) -> dict[s
     """Return the factor of the feedback for each tensor that is to be rounded so."""
     found = {}
     for name, each in moments.items():
-        if name not in model.tensors or model.shape(name)[1:] != each.shape[:1] or len(each) % FEEDBACK_BLOCK:
+        if name not in model.tensors or model.shape(name)[1:] != each.shape[:1] or len(each) % BLOCK:
             raise LobiError(f"The adapter is another model's: {model.path.name} has no tensor {name[:64]} of its size.")
         if plan.types.get(name) == "q4_0":
             try:
